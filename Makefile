@@ -1,0 +1,60 @@
+# Everything that a person runs. Each target sets up what it needs; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench docs clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+demo: $(STAMP)-serve ## install, get and build the default model, then complete real files of this repository
+	@$(BIN)/foretype model pull
+	@$(BIN)/python -m foretype.eval.demo
+
+test: $(STAMP)-test ## install what the tests need, and run them
+	@$(BIN)/foretype model pull
+	$(BIN)/pytest
+
+check: $(STAMP)-test ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@mkdir -p $(VENV)/src && ln -sfn ../.. $(VENV)/src/foretype
+	MYPYPATH=$(VENV)/src $(BIN)/mypy -p foretype
+
+format: $(STAMP)-test ## rewrite the sources as `make check` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+DATA ?=
+bench: $(STAMP)-serve ## speed on this machine; with DATA=folder of HumanEval-Infilling also quality
+	@$(BIN)/foretype model bench
+	@if [ -n "$(DATA)" ]; then $(BIN)/foretype eval infill --data "$(DATA)" --split single-line --limit 150 --seed 7; \
+	else echo "quality: make bench DATA=folder (data of https://github.com/openai/human-eval-infilling)"; fi
+
+docs: $(STAMP)-serve ## write docs/options.md from the option schema
+	@mkdir -p docs
+	$(BIN)/python -c "from foretype.lsp import options; print(options.markdown_table(), end='')" > docs/options.md
+
+clean: ## remove the virtual environment (models stay in the user's cache)
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Foretype needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python cannot make virtual environments: apt install python3-venv"; exit 1; }
+	@rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24.1"
+
+# Stamps are written last, so that an interrupted installation is done again.
+$(STAMP)-serve: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --editable .
+	@touch $@
+
+$(STAMP)-test: $(STAMP)-serve pyproject.toml
+	$(BIN)/python -m pip install --editable '.[test,check]'
+	-$(BIN)/python -m pip install --editable '.[train]'
+	-$(BIN)/python tests/e2e/nvim/get.py
+	@touch $@

@@ -1,0 +1,150 @@
+--- Foretype in Neovim: ghost text from the `foretype serve` language server.
+---
+--- This module is what a person's configuration meets: `setup` and the actions. `client` keeps the server, `request`
+--- asks it, `suggestion` holds what is on the screen, `ghost` draws it, `keys` lends the keys.
+local options = require("foretype.options")
+local client = require("foretype.client")
+local builtin = require("foretype.builtin")
+local ghost = require("foretype.ghost")
+local keys = require("foretype.keys")
+local request = require("foretype.request")
+local suggestion = require("foretype.suggestion")
+
+local M = {}
+local api = vim.api
+
+local function draws_itself()
+  return options.current.ghost == "own"
+end
+
+local function watch()
+  local group = api.nvim_create_augroup("foretype", { clear = true })
+  local function on(events, run, pattern)
+    local function callback(event)
+      run(event) -- and return nothing: an autocommand whose callback returns true is deleted
+    end
+    api.nvim_create_autocmd(events, { group = group, pattern = pattern, callback = callback })
+  end
+
+  -- Later in the loop, when the file's type is known.
+  on({ "BufEnter", "BufReadPost", "BufNewFile", "BufFilePost", "FileType" }, function(event)
+    vim.schedule(function()
+      client.attach(event.buf)
+    end)
+  end)
+  on("ColorScheme", ghost.define_highlight)
+
+  if draws_itself() then
+    -- CursorMovedI comes first and TextChangedI is held back while a menu is open; each is enough to keep up.
+    on({ "InsertEnter", "TextChangedI", "TextChangedP", "CursorMovedI", "CompleteDone" }, request.changed)
+    on("CompleteChanged", suggestion.update)
+    on({ "InsertLeave", "BufLeave", "WinLeave" }, request.leave)
+    on("ModeChanged", request.leave, "i*:[^i]*")
+  end
+end
+
+--- Start it. Options: |foretype-options|.
+---@param given table?
+function M.setup(given)
+  if vim.fn.has("nvim-0.10") == 0 then
+    vim.notify("foretype: needs Neovim 0.10 or newer", vim.log.levels.ERROR)
+    return
+  end
+  options.set(given)
+  if not draws_itself() and not builtin.available() then
+    vim.notify('foretype: ghost = "builtin" needs Neovim 0.12; drawing itself instead', vim.log.levels.WARN)
+    options.current.ghost = "own"
+  end
+  client.on_gone = request.leave
+  ghost.define_highlight()
+  watch()
+  client.attach_all()
+end
+
+--- Insert the whole suggestion. This and the actions below return false, and do nothing, where none is visible.
+---@return boolean done
+function M.accept()
+  return (draws_itself() and suggestion or builtin).accept()
+end
+
+--- Insert its next word, with the space before it.
+---@return boolean done
+function M.accept_word()
+  return suggestion.accept_part(function(rest)
+    return vim.fn.matchstr(rest, [[^\_s*\%(\k\+\|\%(\k\@!\S\)\+\)]])
+  end)
+end
+
+--- Insert it up to the end of the line.
+---@return boolean done
+function M.accept_line()
+  return suggestion.accept_part(function(rest)
+    return rest:match("^\n?[^\n]*")
+  end)
+end
+
+--- Turn it down.
+---@return boolean done
+function M.dismiss()
+  return suggestion.dismiss()
+end
+
+---@return boolean done
+function M.next()
+  return (draws_itself() and suggestion or builtin).cycle(1)
+end
+
+---@return boolean done
+function M.previous()
+  return (draws_itself() and suggestion or builtin).cycle(-1)
+end
+
+--- Ask now.
+function M.suggest()
+  request.invoke()
+end
+
+--- The text that is visible, or nil.
+---@return string?
+function M.visible()
+  return suggestion.text()
+end
+
+--- What the server last said of itself: { state = "loading"|"ready"|"error"|"off", message = ... }; for a status line.
+---@return { state: string, message: string? }
+function M.status()
+  return client.status
+end
+
+local function switch(on)
+  client.enabled = on
+  if not draws_itself() then
+    builtin.switch(on)
+  end
+end
+
+function M.enable()
+  switch(true)
+  client.attach_all()
+end
+
+--- No more ghost text; the server stays.
+function M.disable()
+  switch(false)
+  request.leave()
+end
+
+function M.toggle()
+  if client.enabled then
+    M.disable()
+  else
+    M.enable()
+  end
+end
+
+--- Stop the server and start it again.
+function M.restart()
+  client.restart()
+end
+
+return M

@@ -1,0 +1,87 @@
+--- The options of `setup`, their defaults, and a plain answer where one of them is wrong.
+---
+--- What the server does (model, lengths, languages) is the server's own configuration: `server` is handed to it unread.
+local M = {}
+
+---@class foretype.Options
+M.defaults = {
+  --- The server's command line; nil: `foretype serve`, with `foretype` found on PATH.
+  cmd = nil, ---@type string[]?
+  --- The server's own options as its TOML file would hold them, e.g. { completion = { mode = "single" } }.
+  server = {}, ---@type table
+  --- Who draws: "own", or "builtin" for Neovim's `vim.lsp.inline_completion` (0.12).
+  ghost = "own", ---@type "own"|"builtin"
+  --- Milliseconds without a key before the server is asked; the server has a debounce of its own.
+  debounce_ms = 10,
+  --- Which of the buffers that hold a file take part.
+  filter = nil, ---@type nil|fun(bufnr: integer): boolean
+  --- Taken in insert mode only while ghost text is visible. A key of false is not taken, and `keymaps = false` takes none.
+  keymaps = {
+    accept = "<Tab>",
+    accept_word = "<M-Right>",
+    accept_line = "<M-C-Right>",
+    dismiss = "<C-]>",
+    next = "<M-]>",
+    previous = "<M-[>",
+  },
+}
+
+M.current = vim.deepcopy(M.defaults) ---@type foretype.Options
+
+local TYPES = {
+  cmd = { "table" },
+  server = { "table" },
+  ghost = { "string" },
+  debounce_ms = { "number" },
+  filter = { "function" },
+  keymaps = { "table", "boolean" },
+}
+
+---@param given table
+---@return string[] problems one line each, saying what was expected
+local function problems_of(given)
+  local problems = {}
+  local function bad(name, expected)
+    problems[#problems + 1] = ("foretype: option `%s` must be %s"):format(name, expected)
+  end
+  for name, value in pairs(given) do
+    local types = TYPES[name]
+    if not types then
+      problems[#problems + 1] = ("foretype: there is no option `%s` (:help foretype-options)"):format(name)
+    elseif not vim.tbl_contains(types, type(value)) then
+      bad(name, "a " .. table.concat(types, " or a "))
+    end
+  end
+  if given.ghost ~= nil and given.ghost ~= "own" and given.ghost ~= "builtin" then
+    bad("ghost", '"own" or "builtin"')
+  end
+  if type(given.cmd) == "table" and (#given.cmd == 0 or type(given.cmd[1]) ~= "string") then
+    bad("cmd", 'a list of strings, such as { "foretype", "serve" }')
+  end
+  for action, key in pairs(type(given.keymaps) == "table" and given.keymaps or {}) do
+    if M.defaults.keymaps[action] == nil then
+      problems[#problems + 1] = ("foretype: there is no action `%s` to map a key to"):format(action)
+    elseif key ~= false and type(key) ~= "string" then
+      bad("keymaps." .. action, "a key or false")
+    end
+  end
+  return problems
+end
+
+--- Take over what was given; where anything is wrong, say it and keep the defaults, so that typing never meets an error.
+---@param given table?
+function M.set(given)
+  given = given or {}
+  local problems = problems_of(given)
+  if #problems > 0 then
+    table.sort(problems)
+    vim.notify(table.concat(problems, "\n"), vim.log.levels.ERROR)
+    given = {}
+  end
+  M.current = vim.tbl_deep_extend("force", M.defaults, given)
+  if M.current.keymaps == true then
+    M.current.keymaps = M.defaults.keymaps
+  end
+end
+
+return M

@@ -1,0 +1,1 @@
+"""Benchmarks and their statistics. Does not know the protocol."""

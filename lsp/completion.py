@@ -1,0 +1,74 @@
+"""One ghost-text request, from a frozen document to a text to insert or to the reason why there is none.
+
+Runs on the worker: it parses, calls the backend and trims. Knows no client and no other request.
+"""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import time
+
+from foretype.context import languages, syntax
+from foretype.lsp import policy
+from foretype.lsp.options import Options
+from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
+from foretype.lsp.trim import Place, trim
+from foretype.model.backend import Backend, Cancel, FimRequest, FimResult
+
+
+def complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel) -> Outcome:
+    """Blocks until there is an outcome. Raises `Cancelled`, `BackendError`."""
+    clock = Stopwatch()
+    cancel.check()
+    limits = options.completion
+    prefix, suffix = ask.snapshot.split_at(ask.line, ask.column)
+    language = languages.find(ask.snapshot.language, ask.snapshot.path)
+    if not limits.comments and policy.unwanted(syntax.scope(prefix, suffix, language), options, ask.explicit):
+        return Nothing("comment", clock.stages_ms)
+    mode = syntax.mode(prefix, suffix, language) if limits.mode == "auto" else limits.mode
+    multi = mode == "multi"
+    request = FimRequest(
+        prefix=prefix,
+        suffix=suffix,
+        path=ask.snapshot.path,
+        max_tokens=limits.max_tokens_multi if multi else limits.max_tokens_single,
+        single_line=not multi,
+        stop=syntax.node_end(prefix, suffix, language) if multi else None,
+    )
+    cancel.check()
+    clock.lap("context")
+    result = backend.complete(request, cancel)
+    clock.lap("model")
+    trimmed = trim(result.text, Place(prefix, suffix, language, multi))
+    clock.lap("trim")
+    stages_ms = clock.stages_ms | {f"model_{stage}": round(ms, 2) for stage, ms in result.stages_ms.items()}
+    figures = _figures(mode, result)
+    if not trimmed.text.strip():
+        return Nothing("trimmed" if result.text.strip() else "empty", stages_ms, figures)
+    return Suggestion(secrets.token_hex(6), trimmed.text, stages_ms, trimmed.fired, figures)
+
+
+def _figures(mode: str, result: FimResult) -> Figures:
+    return Figures(
+        mode=mode,
+        prompt_tokens=result.prompt_tokens,
+        cached_tokens=result.cached_tokens,
+        prefix_tokens=result.prefix_tokens,
+        suffix_tokens=result.suffix_tokens,
+        tokens=result.tokens,
+        logprob_mean=round(statistics.fmean(result.logprobs), 3) if result.logprobs else None,
+    )
+
+
+class Stopwatch:
+    """Milliseconds between laps, by name."""
+
+    def __init__(self) -> None:
+        self.stages_ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.stages_ms[stage] = round((now - self._last) * 1000, 2)
+        self._last = now

@@ -1,0 +1,191 @@
+"""`foretype complete FILE:LINE:COL`: one ghost-text completion as an editor would get it there, without a server.
+
+Takes the server's own path: its options, its policy, its pipeline and its backends. Differs from it in that it waits
+for the model however long that takes, and starts with an empty cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from foretype.context import ghost, languages
+from foretype.context.text import Snapshot, content
+from foretype.lsp import policy
+from foretype.lsp.documents import Documents
+from foretype.lsp.host import open_backend
+from foretype.lsp.options import WORKSPACE_FILE, Options, load
+from foretype.lsp.outcome import REASONS, Ask, Nothing, Outcome, Suggestion
+from foretype.model.backend import Backend, Cancel
+from foretype.model.progress import Progress, terminal_progress
+
+# What makes a folder a workspace for an editor without one.
+_ROOT_MARKS = (WORKSPACE_FILE, ".git")
+_ABOVE, _BELOW = 2, 1
+
+Open = Callable[[Options, Progress], Backend]
+
+
+class PlaceError(Exception):
+    """There is no such place. The message is one line that tells a user what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a file as `FILE:LINE:COL` names it; `line` and `column` count from 1, `column` in characters."""
+
+    path: Path
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+def run(args: argparse.Namespace, open_backend: Open = open_backend) -> int:
+    """The command: prints the completion; 0 done, also where there is none, 2 no such place. Raises `BackendError`."""
+    try:
+        place = parse(args.place)
+        root = workspace(place.path)
+        ask = locate(place, root)
+    except PlaceError as error:
+        sys.stderr.write(f"foretype: {error}\n")
+        return 2
+    loaded = load(root)
+    for problem in loaded.problems:
+        sys.stderr.write(f"foretype: {problem}\n")
+    outcome, model = suggest(ask, loaded.options, open_backend)
+    text = json.dumps(facts(outcome, model)) if args.json else "\n".join(report(place, ask, outcome, model))
+    sys.stdout.write(f"{_writable(text)}\n")
+    return 0
+
+
+def suggest(ask: Ask, options: Options, open_backend: Open) -> tuple[Outcome, str]:
+    """What comes of it, and the model's name. What can be told without a model is told without loading one."""
+    if reason := policy.suppressed(ask.snapshot, ask.line, options):
+        return Nothing(reason), options.model.name
+    from foretype.lsp.completion import complete
+
+    with terminal_progress() as progress:
+        backend = open_backend(options, progress)
+    try:
+        return complete(ask, options, backend, Cancel()), backend.name
+    finally:
+        backend.close()
+
+
+def parse(text: str) -> Place:
+    """Raises `PlaceError`. The file's own name may hold colons."""
+    match = re.fullmatch(r"(?s)(.+):([0-9]{1,9}):([0-9]{1,9})", text)
+    if not match:
+        raise PlaceError(f"{text}: expected FILE:LINE:COL, such as main.py:12:5, both counted from 1")
+    place = Place(Path(match[1]), int(match[2]), int(match[3]))
+    if not place.line or not place.column:
+        raise PlaceError(f"{text}: lines and columns count from 1")
+    return place
+
+
+def locate(place: Place, root: Path | None) -> Ask:
+    """The file's text and the place in it. Raises `PlaceError`."""
+    snapshot = _read(place.path, root)
+    if place.line > len(snapshot.lines):
+        raise PlaceError(f"{place.path} has {_count(len(snapshot.lines), 'line')}, there is no line {place.line}")
+    length = len(content(snapshot.lines[place.line - 1]))
+    if place.column > length + 1:
+        characters = _count(length, "character")
+        raise PlaceError(f"{place.path}:{place.line} has {characters}, so its last column is {length + 1}")
+    return Ask(snapshot, place.line - 1, place.column - 1)
+
+
+def workspace(path: Path) -> Path | None:
+    """The nearest folder around the file that an editor would take for its workspace."""
+    folders = path.absolute().parents
+    return next((folder for folder in folders if any((folder / mark).exists() for mark in _ROOT_MARKS)), None)
+
+
+def facts(outcome: Outcome, model: str) -> dict[str, object]:
+    """What `--json` prints. `snippets` are the parts of the prompt from other places."""
+    figures = outcome.figures
+    return {
+        "text": outcome.text if isinstance(outcome, Suggestion) else "",
+        "suppressed": None if isinstance(outcome, Suggestion) else outcome.reason,
+        "stages_ms": dict(outcome.stages_ms),
+        "snippets": [],
+        "mode": figures.mode if figures else None,
+        "prompt_tokens": figures.prompt_tokens if figures else 0,
+        "cached_tokens": figures.cached_tokens if figures else 0,
+        "model": model,
+    }
+
+
+def report(place: Place, ask: Ask, outcome: Outcome, model: str) -> list[str]:
+    """What is printed for people: the place with its ghost text, then where the time went."""
+    rows = [*_code(ask, outcome.text if isinstance(outcome, Suggestion) else ""), ""]
+    if isinstance(outcome, Nothing):
+        rows.append(f"nothing   {REASONS[outcome.reason]}")
+    elif outcome.trimmed:
+        rows.append(f"trimmed   by {', '.join(outcome.trimmed)}")
+    if figures := outcome.figures:
+        sides = f"{figures.prefix_tokens} before the cursor, {figures.suffix_tokens} after it"
+        rows.append(f"context   this file: {_count(figures.prompt_tokens, 'token')}, {sides}")
+        sure = "" if figures.logprob_mean is None else f", mean probability {math.exp(figures.logprob_mean):.2f}"
+        rows.append(f"answer    {_count(figures.tokens, 'token')}, {figures.mode} line{sure}")
+    if outcome.stages_ms:
+        rows.append(f"time      {_times(outcome)}")
+    rows.append(f"model     {model}")
+    return [f"{place}", *rows]
+
+
+def _times(outcome: Outcome) -> str:
+    """Stages in the order they ran, those of the model in brackets."""
+    stages = outcome.stages_ms
+    parts = ", ".join(f"{name.removeprefix('model_')} {ms:.0f}" for name, ms in stages.items() if "model_" in name)
+    shown = [f"{name} {ms:.0f}" for name, ms in stages.items() if "model_" not in name]
+    return ", ".join(f"{one} ({parts})" if parts and one.startswith("model ") else one for one in shown) + " ms"
+
+
+def _code(ask: Ask, suggested: str) -> list[str]:
+    """The lines around the place, numbered; those that the suggestion would add have no number yet."""
+    lines, at = [content(line) for line in ask.snapshot.lines], ask.line
+    here = lines[at]
+    drawn = [here] if not suggested else []
+    drawn = drawn or ghost.drawn(here[: ask.column], suggested, here[ask.column :], ghost.has_colours(sys.stdout))
+    above = [(str(n + 1), ghost.plain(lines[n])) for n in range(max(0, at - _ABOVE), at)]
+    below = [(str(n + 1), ghost.plain(lines[n])) for n in range(at + 1, min(len(lines), at + 1 + _BELOW))]
+    rows = [*above, (str(at + 1), drawn[0]), *(("", line) for line in drawn[1:]), *below]
+    return [f"{number:>6} │ {text}".rstrip() for number, text in rows]
+
+
+def _read(path: Path, root: Path | None) -> Snapshot:
+    """The file as an editor would open it."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise PlaceError(f"there is no file {path}") from None
+    except OSError as error:
+        raise PlaceError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise PlaceError(f"{path} is not UTF-8; only text in UTF-8 can be completed") from None
+    language = languages.find("", path.name)
+    documents, uri = Documents(), path.absolute().as_uri()
+    documents.root = str(root) if root else None
+    documents.open(uri, language.ids[0] if language else "plaintext", 1, text)
+    snapshot = documents.get(uri)
+    assert snapshot is not None
+    return snapshot
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _writable(text: str) -> str:
+    """What standard output can encode."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)

@@ -1,0 +1,269 @@
+"""The language server on standard input and output: one handler per message, each a call of a plain function.
+
+Translates between messages and `Session`, and ends with its client: at `exit`, at the end of input, on SIGTERM, and
+when the client's process is gone. Importing this must stay quick, since an editor waits for `initialize`: engines,
+parsers and HTTP clients are imported on the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lsprotocol import types
+from pygls import uris
+from pygls.exceptions import JsonRpcMethodNotFound
+from pygls.lsp.server import LanguageServer
+
+from foretype import __version__
+from foretype.lsp.events import Ledger
+from foretype.lsp.host import Host
+from foretype.lsp.options import Options, load
+from foretype.lsp.outcome import Suggestion
+from foretype.lsp.protocol import Protocol, converter
+from foretype.lsp.reports import StatusReports, complain, start_logging
+from foretype.lsp.session import Session, open_all
+from foretype.lsp.stdio import messages, take_streams
+from foretype.lsp.worker import trace
+
+log = logging.getLogger(__name__)
+
+ACCEPT = "foretype.accept"
+
+# How often a client that cannot say goodbye is looked for, and how long a busy model may delay the end; seconds.
+_WATCH_S = 1.0
+_PATIENCE_S = 1.0
+
+_END = object()
+
+
+class Server(LanguageServer):
+    """pygls' server with a session; `session` and `stop` are there once it serves."""
+
+    protocol: Protocol
+    session: Session
+    stop: Callable[[int], None]
+    initialization: object = None
+    root: Path | None = None
+    problems: tuple[str, ...] = ()
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """To the log alone: a client that asked has its answer, and one that did not cannot help it."""
+        if not isinstance(error, JsonRpcMethodNotFound):
+            log.error("%s in a handler\n%s", type(error).__name__, trace(error))
+
+
+server = Server("foretype", __version__, protocol_cls=Protocol, converter_factory=converter)
+
+
+@server.feature(types.INITIALIZE)
+def initialize(ls: Server, params: types.InitializeParams) -> None:
+    encoding = types.PositionEncodingKind(ls.workspace.position_encoding or "utf-16")
+    ls.session.documents.encoding = encoding.value
+    ls.root = _root(params)
+    ls.session.documents.root = str(ls.root) if ls.root else None
+    ls.initialization = params.initialization_options
+
+
+@server.feature(types.INITIALIZED)
+def initialized(ls: Server, params: types.InitializedParams) -> None:
+    configure(ls, None)
+    if ls.process_id:
+        threading.Thread(target=_watch, args=(ls.process_id, ls.stop), name="foretype-watch", daemon=True).start()
+
+
+@server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
+    configure(ls, params.settings)
+
+
+@server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+    document = params.text_document
+    ls.session.open(document.uri, str(document.language_id), document.version, document.text)
+
+
+@server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
+    ls.session.change(params.text_document.uri, params.text_document.version, params.content_changes)
+
+
+@server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
+    ls.session.close(params.text_document.uri)
+
+
+@server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList | None:
+    place = params.position
+    explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+    found = await ls.session.suggest(params.text_document.uri, place.line, place.character, explicit)
+    return types.InlineCompletionList([_item(found, place)]) if found else None
+
+
+@server.feature("textDocument/didShowCompletion")
+def did_show(ls: Server, params: object) -> None:
+    ls.session.ledger.shown(_suggestion_id(params))
+
+
+@server.feature("textDocument/didPartiallyAcceptCompletion")
+def did_partially_accept(ls: Server, params: object) -> None:
+    if (length := _accepted_length(params)) is not None:
+        ls.session.ledger.accepted(_suggestion_id(params), length)
+
+
+@server.feature("foretype/didReject")
+def did_reject(ls: Server, params: object) -> None:
+    ls.session.ledger.rejected(_suggestion_id(params))
+
+
+@server.command(ACCEPT)
+def accept(ls: Server, *arguments: object) -> None:
+    for argument in arguments:
+        ls.session.ledger.accepted(_suggestion_id(argument), _accepted_length(argument))
+
+
+@server.feature("foretype/status")
+def status(ls: Server, params: object) -> dict[str, object]:
+    return ls.session.status()
+
+
+def configure(ls: Server, settings: object) -> None:
+    """Options from files, initialization and `settings`; problems are told, and what is right holds."""
+    loaded = load(ls.root, ls.initialization, settings)
+    logging.getLogger("foretype").setLevel(loaded.options.log.level.upper())
+    if news := [problem for problem in loaded.problems if problem not in ls.problems]:
+        complain(ls, "\n".join(news), types.MessageType.Warning)
+    ls.problems = loaded.problems
+    ls.session.configure(loaded.options)
+
+
+def serve_stdio() -> int:
+    """Serves one client; returns the exit status. From here on standard output is the protocol's alone."""
+    gc.freeze()  # the protocol's classes stay for ever, and a full collection over them takes 40 ms
+    return asyncio.run(_serve(*take_streams()))
+
+
+async def _serve(read: Callable[[], bytes], write: Callable[[bytes], None]) -> int:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def post(function: Callable[..., object], *args: object) -> None:
+        try:
+            loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:  # the loop is closed: nobody is left to be told
+            pass
+
+    def stop(code: int) -> None:
+        post(_settle, stopped, code)
+
+    host = Host(post, StatusReports(server).tell, lambda line: complain(server, line), open_all)
+    server.session = Session(Options(), host, Ledger())
+    server.stop = server.protocol.on_exit = stop
+    server.protocol.on_unreadable = _forget
+    server.protocol.set_writer(_Pipe(write, stop))
+    start_logging(server, post)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop(0))
+
+    inbox: asyncio.Queue[object] = asyncio.Queue()
+    threading.Thread(target=_pump, args=(read, post, inbox), name="foretype-stdin", daemon=True).start()
+    dispatch = asyncio.create_task(_dispatch(inbox, stop))
+    code = await stopped
+    dispatch.cancel()
+    if not host.stop(_PATIENCE_S):
+        logging.shutdown()
+        os._exit(code)  # an interpreter that finishes under a thread in native code may hang or crash
+    return code
+
+
+def _settle(stopped: asyncio.Future[int], code: int) -> None:
+    if not stopped.done():
+        stopped.set_result(code)
+
+
+def _pump(read: Callable[[], bytes], post: Callable[..., None], inbox: asyncio.Queue[object]) -> None:
+    for message in messages(read):
+        post(inbox.put_nowait, message)
+    post(inbox.put_nowait, _END)
+
+
+async def _dispatch(inbox: asyncio.Queue[object], stop: Callable[[int], None]) -> None:
+    while (message := await inbox.get()) is not _END:
+        server.protocol.receive(message)
+        await asyncio.sleep(0)  # a request freezes its document here, before the next message changes it
+    stop(0)
+
+
+class _Pipe:
+    """The way to the client; when it is broken there is nobody left to serve."""
+
+    def __init__(self, write: Callable[[bytes], None], stop: Callable[[int], None]) -> None:
+        self._write, self._stop = write, stop
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._write(data)
+        except OSError:
+            self._stop(0)
+
+    def close(self) -> None:
+        """Nothing to close: the descriptor is the process's."""
+
+
+def _watch(process_id: int, stop: Callable[[int], None]) -> None:
+    """Ends the server when the client's process has ended; a new process with the same id is another one."""
+    import psutil
+
+    try:
+        client = psutil.Process(process_id)
+        while client.is_running() and client.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(_WATCH_S)
+    except psutil.AccessDenied:  # it is there, and that is all that can be known: the end of input has to do
+        return
+    except psutil.NoSuchProcess:
+        pass
+    stop(0)
+
+
+def _forget(method: str, params: object) -> None:
+    """A change that cannot be read leaves a text that is not the client's: better no document than a wrong one."""
+    match method, params:
+        case types.TEXT_DOCUMENT_DID_CHANGE, {"textDocument": {"uri": str(uri)}}:
+            server.session.close(uri)
+
+
+def _root(params: types.InitializeParams) -> Path | None:
+    """The first workspace folder that is a folder on disk."""
+    folders = [folder.uri for folder in params.workspace_folders or ()]
+    candidates = [uris.to_fs_path(uri) for uri in (*folders, params.root_uri) if uri]
+    return next((Path(path) for path in (*candidates, params.root_path) if path), None)
+
+
+def _item(found: Suggestion, place: types.Position) -> types.InlineCompletionItem:
+    command = types.Command("Accept", ACCEPT, arguments=[{"suggestionId": found.id}])
+    return types.InlineCompletionItem(found.text, range=types.Range(place, place), command=command)
+
+
+def _suggestion_id(params: object) -> str:
+    """From a command's argument or a notification about an item; "" where there is none."""
+    match params:
+        case {"suggestionId": str(known)}:
+            return known
+        case {"item": {"command": {"arguments": [{"suggestionId": str(known)}, *_]}}}:
+            return known
+    return ""
+
+
+def _accepted_length(params: object) -> int | None:
+    match params:
+        case {"acceptedLength": int(length)}:
+            return length
+    return None

@@ -1,0 +1,151 @@
+"""One client's session: its documents, the requests that are under way, and what became of them.
+
+One request per document is alive at a time. It ends when it is answered, when a newer one comes, when its document
+changes or closes, or when the client takes it back; whatever ends it also stops the model. All of this happens on the
+event loop. Knows plain values, no messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from foretype.context.text import Snapshot, column_from_units
+from foretype.lsp import policy
+from foretype.lsp.documents import Documents
+from foretype.lsp.events import Ledger
+from foretype.lsp.host import Host, open_backend
+from foretype.lsp.options import Options
+from foretype.lsp.outcome import REASONS, Ask, Nothing, Outcome, Reason, Suggestion
+from foretype.model.backend import Backend, Cancel
+from foretype.model.progress import Progress
+
+
+@dataclass
+class _Attempt:
+    """A request under way. The first to call `end` decides its outcome."""
+
+    outcome: asyncio.Future[Outcome]
+    cancel: Cancel = field(default_factory=Cancel)
+
+    def end(self, outcome: Outcome) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+        self.cancel.set()
+
+
+class Session:
+    """What the protocol's handlers talk to."""
+
+    def __init__(self, options: Options, host: Host, ledger: Ledger) -> None:
+        self.documents = Documents()
+        self.options = options
+        self.host = host
+        self.ledger = ledger
+        self._alive: dict[str, _Attempt] = {}
+        self._last: Mapping[str, object] = {}
+
+    async def suggest(self, uri: str, line: int, units: int, explicit: bool = False) -> Suggestion | None:
+        """Ghost text at a position of the document as it is now; None where there is none. `units` counts code units
+        of the agreed encoding. `explicit` skips the debounce (and see `policy`)."""
+        snapshot = self.documents.get(uri)
+        started = time.perf_counter()
+        language = snapshot.language if snapshot else ""
+        self.ledger.requested(language)
+        self._end(uri, "superseded")
+        attempt = self._alive[uri] = _Attempt(asyncio.get_running_loop().create_future())
+        outcome: Outcome = Nothing("failed")
+        try:
+            outcome = await self._outcome(attempt, snapshot, line, units, explicit)
+        except asyncio.CancelledError:
+            outcome = Nothing("cancelled")
+            raise
+        finally:
+            attempt.end(Nothing("cancelled"))
+            if self._alive.get(uri) is attempt:
+                del self._alive[uri]
+            total = round((time.perf_counter() - started) * 1000, 2)
+            self._record(replace(outcome, stages_ms={**outcome.stages_ms, "total": total}), language)
+        return outcome if isinstance(outcome, Suggestion) else None
+
+    def open(self, uri: str, language: str, version: int, text: str) -> None:
+        self._end(uri, "stale")
+        self.documents.open(uri, language, version, text)
+
+    def change(self, uri: str, version: int, changes: Iterable[Any]) -> None:
+        self._end(uri, "stale")
+        self.documents.change(uri, version, changes)
+
+    def close(self, uri: str) -> None:
+        self._end(uri, "stale")
+        self.documents.close(uri)
+
+    def configure(self, options: Options) -> None:
+        self.options = options
+        if self.host.configure(options):
+            for uri in list(self._alive):
+                self._end(uri, "loading" if options.completion.enabled else "off")
+
+    def status(self) -> dict[str, object]:
+        """State of the model, counts since the start, and what became of the last request."""
+        status = self.host.status
+        return {
+            "state": status.state,
+            "message": status.message,
+            "model": status.model,
+            "counts": self.ledger.counts(),
+            "reasons": self.ledger.reasons(),
+            "last": dict(self._last),
+        }
+
+    async def _outcome(
+        self, attempt: _Attempt, snapshot: Snapshot | None, line: int, units: int, explicit: bool
+    ) -> Outcome:
+        reason = policy.suppressed(snapshot, line, self.options) or self.host.unavailable(explicit)
+        if reason or snapshot is None:
+            return Nothing(reason or "unknown_document")
+        column = column_from_units(snapshot.lines[line], units, self.documents.encoding)
+        if not explicit:
+            await asyncio.wait([attempt.outcome], timeout=self.options.completion.debounce_ms / 1000)
+        if not attempt.outcome.done():
+            ask = Ask(snapshot, line, column, explicit)
+            self.host.submit(partial(_complete, ask, self.options), attempt.cancel, partial(_settle, attempt))
+        return await attempt.outcome
+
+    def _end(self, uri: str, reason: Reason) -> None:
+        if attempt := self._alive.get(uri):
+            attempt.end(Nothing(reason))
+
+    def _record(self, outcome: Outcome, language: str) -> None:
+        if isinstance(outcome, Suggestion):
+            self.ledger.answered(outcome.id, outcome.text, language, outcome.stages_ms)
+            what = {"suggestion_id": outcome.id, "trimmed": list(outcome.trimmed)}
+        else:
+            self.ledger.nothing(outcome.reason, language)
+            what = {"reason": outcome.reason, "why": REASONS[outcome.reason]}
+        figures = asdict(outcome.figures) if outcome.figures else {}
+        self._last = {**what, "language": language, **figures, "stages_ms": outcome.stages_ms}
+
+
+def _settle(attempt: _Attempt, outcome: Outcome | None) -> None:
+    attempt.end(outcome or Nothing("failed"))
+
+
+# The pipeline's imports (parsers, grammars) belong to the worker: nobody waits for them there.
+
+
+def open_all(options: Options, progress: Progress) -> Backend:
+    """The backend, and what the first request would otherwise have to import."""
+    from foretype.lsp import completion  # noqa: F401
+
+    return open_backend(options, progress)
+
+
+def _complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel) -> Outcome:
+    from foretype.lsp.completion import complete
+
+    return complete(ask, options, backend, cancel)

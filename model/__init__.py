@@ -1,0 +1,1 @@
+"""Models: on disk, in engines, as prompts, decoded. Does not know the protocol."""

@@ -1,0 +1,182 @@
+"""Tensors of a GGUF file as float32 arrays, a LoRA adapter merged in on request.
+
+Knows the file formats (GGUF through the `gguf` package, adapters as safetensors in PEFT's layout) and the names of
+tensors; knows nothing of graphs, quantization targets or engines. Needs neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# LoRA's names for the projections of a Llama-like layer, as PEFT writes them, and GGUF's for the same tensors.
+_PROJECTIONS = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+_CHANGE = re.compile(rf"model\.layers\.\d+\.({'|'.join(map(re.escape, _PROJECTIONS.values()))})\.lora_[AB]\.weight")
+# Settings of PEFT under which the change is another one than scale * B @ A.
+_NOT_PLAIN = ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "layer_replication")
+ARCHITECTURES = ("qwen2",)
+
+
+class BuildError(ValueError):
+    """A file cannot be built into a graph. The message is one line that says which and why."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Shape of a decoder; `head_dim` x `heads` is the width of the attention, in floats."""
+
+    architecture: str
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    feed_forward: int
+    vocabulary: int
+    context: int
+    rope_base: float
+    norm_epsilon: float
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The byte-level BPE of a GGUF file: `kinds` are llama.cpp's token types (1 normal, 3 control, 4 user defined)."""
+
+    tokens: tuple[str, ...]
+    merges: tuple[str, ...]
+    kinds: tuple[int, ...]
+    pretokenizer: str
+
+
+class Gguf:
+    """A GGUF file, mapped into memory; tensors are dequantized when asked for.
+
+    Raises `BuildError` if the file is damaged or of an architecture that the graph builder does not know.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import gguf
+
+        self._dequantize = gguf.quants.dequantize
+        try:
+            self._reader = gguf.GGUFReader(path)
+        except (ValueError, KeyError, IndexError, OSError, OverflowError) as error:
+            raise BuildError(f"{path}: not a readable GGUF file ({error}); get it again") from error
+        self.path = path
+        self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
+
+    @cached_property
+    def config(self) -> Config:
+        name = self._field("general.architecture")
+        if name not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise BuildError(
+                f"{self.path}: architecture {name!r} cannot be built (known: {known}); "
+                "serve it with llama.cpp's server and use backend = 'openai'"
+            )
+        hidden, heads = self._field(f"{name}.embedding_length"), self._field(f"{name}.attention.head_count")
+        return Config(
+            architecture=name,
+            layers=self._field(f"{name}.block_count"),
+            hidden=hidden,
+            heads=heads,
+            kv_heads=self._field(f"{name}.attention.head_count_kv"),
+            head_dim=self._field(f"{name}.attention.key_length", hidden // heads),
+            feed_forward=self._field(f"{name}.feed_forward_length"),
+            vocabulary=int(self._find("token_embd.weight").shape[1]),
+            context=self._field(f"{name}.context_length"),
+            rope_base=float(self._field(f"{name}.rope.freq_base", 10000.0)),
+            norm_epsilon=float(self._field(f"{name}.attention.layer_norm_rms_epsilon")),
+        )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        if (kind := self._field("tokenizer.ggml.model")) != "gpt2":
+            raise BuildError(f"{self.path}: tokenizer {kind!r} is not byte-level BPE; only that kind can be built")
+        return Vocabulary(
+            tokens=tuple(self._field("tokenizer.ggml.tokens")),
+            merges=tuple(self._field("tokenizer.ggml.merges")),
+            kinds=tuple(self._field("tokenizer.ggml.token_type")),
+            pretokenizer=self._field("tokenizer.ggml.pre"),
+        )
+
+    def has(self, name: str) -> bool:
+        return name in self._tensors
+
+    def tensor(self, name: str) -> np.ndarray:
+        """A tensor as float32, weights as [outputs, inputs]."""
+        tensor = self._find(name)
+        try:
+            return np.asarray(self._dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        except (NotImplementedError, ValueError) as error:
+            raise BuildError(f"{self.path}: tensor {name} cannot be dequantized ({error})") from error
+
+    def _find(self, name: str) -> Any:
+        if name not in self._tensors:
+            raise BuildError(f"{self.path}: tensor {name} is missing; the file is damaged or of another architecture")
+        return self._tensors[name]
+
+    def _field(self, key: str, default: Any = None) -> Any:
+        field = self._reader.fields.get(key)
+        if field is not None:
+            return field.contents()
+        if default is None:
+            raise BuildError(f"{self.path}: the key {key} is missing; the file is damaged or incomplete")
+        return default
+
+
+class Adapter:
+    """A LoRA adapter in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors` in one folder.
+
+    Raises `BuildError` if it is not one, or uses what cannot be merged exactly.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import ml_dtypes  # noqa: F401  (teaches NumPy the name "bfloat16")
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            settings: Mapping[str, Any] = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+            tensors = load_file(folder / "adapter_model.safetensors")
+            rank, special = settings["r"], [key for key in _NOT_PLAIN if settings.get(key)]
+            self._scale = settings["lora_alpha"] / (rank**0.5 if settings.get("use_rslora") else rank)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SafetensorError) as error:
+            raise BuildError(f"{folder}: not a LoRA adapter in PEFT's layout ({error})") from error
+        if settings.get("peft_type") != "LORA" or special:
+            raise BuildError(f"{folder}: only plain LoRA adapters can be merged")
+        self._tensors = {name.removeprefix("base_model.model."): value for name, value in tensors.items()}
+        for name in self._tensors:
+            if not _CHANGE.fullmatch(name):
+                raise BuildError(f"{folder}: its tensor {name} cannot be merged; only plain LoRA adapters can")
+
+    def merge_into(self, name: str, weight: np.ndarray) -> np.ndarray:
+        """The weight plus the adapter's low-rank change of it, `name` being GGUF's (Hu et al. 2021, equation 3)."""
+        parts = name.split(".")
+        if parts[0] != "blk" or parts[2] not in _PROJECTIONS or parts[3] != "weight":
+            return weight
+        stem = f"model.layers.{parts[1]}.{_PROJECTIONS[parts[2]]}"
+        down, up = self._tensors.get(f"{stem}.lora_A.weight"), self._tensors.get(f"{stem}.lora_B.weight")
+        if down is None or up is None:
+            return weight
+        if (*up.shape, *down.shape) != (weight.shape[0], len(down), len(down), weight.shape[1]):
+            raise BuildError(
+                f"the adapter's change of {stem} is a product of {up.shape} and {down.shape}, the weight is "
+                f"{weight.shape}: it was trained on another base model"
+            )
+        return weight + self._scale * (up.astype(np.float32) @ down.astype(np.float32))

@@ -1,0 +1,38 @@
+"""What all tests share: no user's own settings, skips that fail in CI, one loaded model a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty options file, for this process and for the servers that it starts."""
+    empty = tmp_path_factory.mktemp("settings") / "foretype.toml"
+    empty.touch()
+    before = os.environ.get("FORETYPE_CONFIG")
+    os.environ["FORETYPE_CONFIG"] = str(empty)
+    yield
+    if before is None:
+        del os.environ["FORETYPE_CONFIG"]
+    else:
+        os.environ["FORETYPE_CONFIG"] = before
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return Path(__file__).parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):  # noqa: ANN201
+    """In CI everything that can be tested is installed: a skip is a failure there."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure where CI is set: {report.longrepr}"
+    return report
