@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
+# torch and transformers, for the tests of what needs them; TRAIN=0 leaves them out, and those tests are skipped by name
+TRAIN ?= 1
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench docs clean
 
@@ -22,7 +25,7 @@ check: $(STAMP)-test ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@mkdir -p $(VENV)/src && ln -sfn ../.. $(VENV)/src/foretype
-	MYPYPATH=$(VENV)/src $(BIN)/mypy -p foretype
+	MYPYPATH=$(VENV)/src $(BIN)/mypy -p foretype.context -p foretype.model -p foretype.lsp -p foretype.mining -p foretype.eval -m foretype.cli
 
 format: $(STAMP)-test ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff check --fix .
@@ -36,25 +39,30 @@ bench: $(STAMP)-serve ## speed on this machine; with DATA=folder of HumanEval-In
 
 docs: $(STAMP)-serve ## write docs/options.md from the option schema
 	@mkdir -p docs
-	$(BIN)/python -c "from foretype.lsp import options; print(options.markdown_table(), end='')" > docs/options.md
+	$(BIN)/python -c "from foretype.lsp import options; print(f'# Options\\n\\n{options.markdown_table()}', end='')" > docs/options.md
 
 clean: ## remove the virtual environment (models stay in the user's cache)
 	rm -rf $(VENV)
 
-$(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Foretype needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python cannot make virtual environments: apt install python3-venv"; exit 1; }
-	@rm -rf $(VENV)
+# Stamps are written last, so that what was interrupted is done again.
+$(STAMP)-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Foretype needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "This Python cannot make virtual environments: apt install python3-venv"; exit 1; }
+	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24.1"
+	@touch $@
 
-# Stamps are written last, so that an interrupted installation is done again.
-$(STAMP)-serve: pyproject.toml | $(BIN)/python
+$(STAMP)-serve: pyproject.toml $(STAMP)-venv
 	$(BIN)/python -m pip install --editable .
 	@touch $@
 
-$(STAMP)-test: $(STAMP)-serve pyproject.toml
+$(STAMP)-test: pyproject.toml $(STAMP)-serve
 	$(BIN)/python -m pip install --editable '.[test,check]'
+ifneq ($(TRAIN),0)
 	-$(BIN)/python -m pip install --editable '.[train]'
+endif
 	-$(BIN)/python tests/e2e/nvim/get.py
 	@touch $@

@@ -52,7 +52,11 @@ def model_pull(args: argparse.Namespace) -> int:
         if args.source or not args.build:
             store.pull(args.name, progress, Path(args.source) if args.source else None)
         built = store.ensure_built(args.name, args.adapter, progress) if args.build else None
-    facts = {"name": args.name, "folder": str(built.folder) if built else "", "manifest": built.manifest if built else {}}
+    facts = {
+        "name": args.name,
+        "folder": str(built.folder) if built else "",
+        "manifest": built.manifest if built else {},
+    }
     if args.json:
         print(json.dumps(facts))
     elif built:
@@ -68,16 +72,18 @@ def model_list(args: argparse.Namespace) -> int:
 
     rows = store.listing()
     if args.json:
-        builds = [[str(built.folder) for built in row.builds] for row in rows]
-        print(json.dumps([{**vars(row), "builds": b, "folder": str(row.folder)} for row, b in zip(rows, builds, strict=True)]))
+        print(
+            json.dumps([{**vars(row), "builds": [built.folder for built in row.builds]} for row in rows], default=str)
+        )
         return 0
     for row in rows:
         mark = "*" if row.default else " "
         state = "pulled" if row.pulled else "not pulled"
-        print(f"{mark} {row.name:<24} {row.size / 2**20:6.0f} MiB  {row.licence:<12} {state:<10} adapter: {row.adapter or 'none'}")
+        size = f"{row.size / 2**20:6.0f} MiB"
+        print(f"{mark} {row.name:<24} {size}  {row.licence:<12} {state:<10} adapter: {row.adapter or 'none'}")
         for built in row.builds:
-            facts = built.manifest
-            print(f"      built with {facts.get('adapter') or 'no adapter'}, {facts.get('quantization', '')}: {built.folder}")
+            adapter = built.manifest.get("adapter") or "no adapter"
+            print(f"      built with {adapter}, {built.manifest.get('quantization', '')}: {built.folder}")
     print("* is the default; `foretype model pull NAME` gets and builds a model")
     return 0
 
@@ -121,7 +127,9 @@ def _bench_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _complete_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("place", metavar="FILE:LINE:COL", help="line and column count from 1; the column is of the cursor")
+    parser.add_argument(
+        "place", metavar="FILE:LINE:COL", help="line and column count from 1; the column is of the cursor"
+    )
     _json(parser)
 
 

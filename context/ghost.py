@@ -6,6 +6,7 @@ Where a terminal shows colours the suggestion is dim, elsewhere it stands betwee
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TextIO
 
 _TAB = 4
@@ -13,8 +14,7 @@ _TAB = 4
 
 def drawn(before: str, suggested: str, after: str = "", colours: bool = False) -> list[str]:
     """The lines that an editor would show; `before` and `after` are the parts of the cursor's line around it."""
-    first, *others = [plain(line) for line in suggested.splitlines() or [""]]
-    ghost = [first, *others]
+    ghost = [plain(line) for line in suggested.splitlines() or [""]]
     if colours:
         ghost = [dim(line) for line in ghost]
     else:
@@ -25,13 +25,22 @@ def drawn(before: str, suggested: str, after: str = "", colours: bool = False) -
     return ghost
 
 
+def numbered(lines: Sequence[str], at: int, here: Sequence[str], above: int = 2, below: int = 1) -> list[str]:
+    """Lines of a file with their numbers, `here` in the place of `lines[at]`; what `here` has more has no number."""
+    rows = [(str(n + 1), plain(lines[n])) for n in range(max(0, at - above), at)]
+    rows += [(str(at + 1), here[0]), *(("", line) for line in here[1:])]
+    rows += [(str(n + 1), plain(lines[n])) for n in range(at + 1, min(len(lines), at + 1 + below))]
+    return [f"{number:>5} │ {text}".rstrip() for number, text in rows]
+
+
 def dim(text: str) -> str:
     return f"\x1b[2;3m{text}\x1b[0m" if text else ""
 
 
 def plain(text: str) -> str:
-    """What a terminal may be given: tabs as spaces, and control characters, which could be commands to it, as `�`."""
-    return "".join(char if char.isprintable() else "�" for char in text.expandtabs(_TAB))
+    """What a terminal may be given: tabs as spaces, no line break, and control characters, which could be commands to
+    it, as `�`."""
+    return "".join(char if char.isprintable() else "�" for char in text.rstrip("\r\n").expandtabs(_TAB))
 
 
 def has_colours(stream: TextIO) -> bool:
@@ -39,3 +48,10 @@ def has_colours(stream: TextIO) -> bool:
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return os.name != "nt" or bool(os.environ.get("WT_SESSION") or os.environ.get("TERM_PROGRAM"))
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Writes text, `?` for each character that the stream cannot encode."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.flush()

@@ -31,14 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="qwen2.5-coder-0.5b", help="default: %(default)s")
     parser.add_argument("--adapter", default="default")
     parser.add_argument("--threads", type=int, default=0, help="0: one per physical core")
-    parser.add_argument("--rounds", type=int, default=5, help="the median of this many is printed (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="the median of this many is printed (default: %(default)s)"
+    )
     parser.add_argument("--against", metavar="URL", help="a llama-server with the same model, measured in turns")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
 
 
 def run(args: argparse.Namespace) -> int:
     from foretype.model import store
-    from foretype.model.onnx import OnnxEngine
+    from foretype.model.onnx import OnnxEngine, cores
     from foretype.model.progress import terminal_progress
 
     with terminal_progress() as progress:
@@ -65,14 +67,20 @@ def run(args: argparse.Namespace) -> int:
                     rounds.setdefault(f"peer_prompt_tokens_per_s_{size}", []).append(_peer_read(peer, tokens[:size]))
             # the longest prompt was read last, so the cache is DEPTH tokens deep
             for size in STEPS:
-                rounds.setdefault(f"token_ms_{DEPTH}_k{size}", []).append(statistics.median(step(size) for _ in range(8)))
+                rounds.setdefault(f"token_ms_{DEPTH}_k{size}", []).append(
+                    statistics.median(step(size) for _ in range(8))
+                )
             if peer:
                 rounds.setdefault(f"peer_token_ms_{DEPTH}_k1", []).append(_peer_step(peer, tokens[:DEPTH]))
     except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError) as error:
-        raise BackendError(f"no llama-server answers at {args.against} ({error}): start one and give its URL") from error
+        raise BackendError(
+            f"no llama-server answers at {args.against} ({error}): start one and give its URL"
+        ) from error
     figures: dict[str, Any] = {name: round(statistics.median(values), 1) for name, values in rounds.items()}
     if peer:
-        figures["prompt_ratio_1024"] = round(figures["prompt_tokens_per_s_1024"] / figures["peer_prompt_tokens_per_s_1024"], 2)
+        figures["prompt_ratio_1024"] = round(
+            figures["prompt_tokens_per_s_1024"] / figures["peer_prompt_tokens_per_s_1024"], 2
+        )
         figures["token_ratio_1024"] = round(figures["token_ms_1024_k1"] / figures["peer_token_ms_1024_k1"], 2)
     figures |= {
         "peak_rss_mib": round(_peak_mib()),
@@ -80,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         "adapter": built.manifest.get("adapter", ""),
         "model_sha256": built.manifest.get("sha256", ""),
         "engine": "onnxruntime",
-        "threads": args.threads or psutil.cpu_count(logical=False) or 1,
+        "threads": args.threads or cores(),
         "revision": revision(),
     }
     sys.stdout.write(json.dumps(figures) + "\n" if args.json else _table(figures))

@@ -27,7 +27,6 @@ from foretype.model.progress import Progress, terminal_progress
 
 # What makes a folder a workspace for an editor without one.
 _ROOT_MARKS = (WORKSPACE_FILE, ".git")
-_ABOVE, _BELOW = 2, 1
 
 Open = Callable[[Options, Progress], Backend]
 
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace, open_backend: Open = open_backend) -> int:
         sys.stderr.write(f"foretype: {problem}\n")
     outcome, model = suggest(ask, loaded.options, open_backend)
     text = json.dumps(facts(outcome, model)) if args.json else "\n".join(report(place, ask, outcome, model))
-    sys.stdout.write(f"{_writable(text)}\n")
+    ghost.write(f"{text}\n", sys.stdout)
     return 0
 
 
@@ -135,7 +134,8 @@ def report(place: Place, ask: Ask, outcome: Outcome, model: str) -> list[str]:
         sides = f"{figures.prefix_tokens} before the cursor, {figures.suffix_tokens} after it"
         rows.append(f"context   this file: {_count(figures.prompt_tokens, 'token')}, {sides}")
         sure = "" if figures.logprob_mean is None else f", mean probability {math.exp(figures.logprob_mean):.2f}"
-        rows.append(f"answer    {_count(figures.tokens, 'token')}, {figures.mode} line{sure}")
+        lines = "several lines wanted" if figures.mode == "multi" else "one line wanted"
+        rows.append(f"answer    {_count(figures.tokens, 'token')}, {lines}{sure}")
     if outcome.stages_ms:
         rows.append(f"time      {_times(outcome)}")
     rows.append(f"model     {model}")
@@ -151,15 +151,10 @@ def _times(outcome: Outcome) -> str:
 
 
 def _code(ask: Ask, suggested: str) -> list[str]:
-    """The lines around the place, numbered; those that the suggestion would add have no number yet."""
-    lines, at = [content(line) for line in ask.snapshot.lines], ask.line
-    here = lines[at]
-    drawn = [here] if not suggested else []
-    drawn = drawn or ghost.drawn(here[: ask.column], suggested, here[ask.column :], ghost.has_colours(sys.stdout))
-    above = [(str(n + 1), ghost.plain(lines[n])) for n in range(max(0, at - _ABOVE), at)]
-    below = [(str(n + 1), ghost.plain(lines[n])) for n in range(at + 1, min(len(lines), at + 1 + _BELOW))]
-    rows = [*above, (str(at + 1), drawn[0]), *(("", line) for line in drawn[1:]), *below]
-    return [f"{number:>6} │ {text}".rstrip() for number, text in rows]
+    lines, at = ask.snapshot.lines, ask.line
+    here, end = lines[at][: ask.column], lines[at][ask.column :]
+    shown = ghost.drawn(here, suggested, end, ghost.has_colours(sys.stdout)) if suggested else [ghost.plain(lines[at])]
+    return [*ghost.numbered(lines, at, shown)]
 
 
 def _read(path: Path, root: Path | None) -> Snapshot:
@@ -183,9 +178,3 @@ def _read(path: Path, root: Path | None) -> Snapshot:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _writable(text: str) -> str:
-    """What standard output can encode."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "replace").decode(encoding)

@@ -38,7 +38,8 @@ def build(
 ) -> dict[str, Any]:
     """Writes `model.onnx`, `model.onnx.data` and `tokenizer.json` into the folder `out`; returns facts for a manifest.
 
-    `adapter` is the folder of a LoRA adapter to merge first; `plan` says which tensor gets which format. Raises `BuildError`, and OSError from writing.
+    `adapter` is the folder of a LoRA adapter to merge first; `plan` says which tensor gets which format.
+    Raises `BuildError`, and OSError from writing.
     """
     progress("reading the weights", 0, 0)
     gguf = Gguf(path)
@@ -53,7 +54,12 @@ def build(
     def told(done: int, total: int) -> None:
         progress("building the graph", done, total)
 
-    graph.write(out, config, tensors, plan, tied_head=not gguf.has("output.weight"), progress=told)
+    try:
+        graph.write(out, config, tensors, plan, tied_head=not gguf.has("output.weight"), progress=told)
+    except BuildError:
+        raise
+    except ValueError as error:
+        raise BuildError(f"{path}: {error}") from error
     return {
         "quantization": f"int{_WEIGHTS.bits}, blocks of {_WEIGHTS.block}",
         "context": min(config.context, graph.POSITIONS),

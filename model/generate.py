@@ -16,13 +16,12 @@ from foretype.model.backend import Cancel
 from foretype.model.engine import Engine
 from foretype.model.tokenizer import Vocab
 
-
 _HEALED = 4  # tokens at most: half a word is seldom more, and each may cost a step
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What to go on from: `tokens`, then the bytes `forced`, which the answer has to begin with (it is not part of it)."""
+    """What to go on from: `tokens`, then the bytes `forced`, which the decoder generates first but no answer holds."""
 
     tokens: tuple[int, ...]
     forced: bytes = b""
@@ -82,7 +81,9 @@ class Decoder:
         logits = self._forward(tokens[common:], cancel)
         return logits, common
 
-    def stream(self, prompt: Prompt, logits: np.ndarray, limit: int, stops: frozenset[int], cancel: Cancel) -> Iterator[Step]:
+    def stream(
+        self, prompt: Prompt, logits: np.ndarray, limit: int, stops: frozenset[int], cancel: Cancel
+    ) -> Iterator[Step]:
         """Greedy tokens after a prompt whose `logits` `prefill` returned, until a stop token (not yielded) or `limit`.
 
         While forced bytes are left, only tokens that agree with them may be chosen. Raises `Cancelled`.
@@ -112,14 +113,10 @@ class Decoder:
     def _forward(self, tokens: Sequence[int], cancel: Cancel) -> np.ndarray:
         before = len(self._cached)
         try:
-            logits = self._engine.forward(tokens, cancel)[-1]
-            self._cached += tokens
+            return self._engine.forward(tokens, cancel)[-1]
         finally:
             # after a cancelled run the engine knows how far it came
-            done = self._engine.length - before
-            if done < len(tokens):
-                self._cached[before:] = tokens[: max(done, 0)]
-        return logits
+            self._cached += tokens[: self._engine.length - before]
 
 
 class Text:

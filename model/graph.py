@@ -70,7 +70,9 @@ class _Graph:
         self.outputs: list[Any] = []
         self.initializers: list[Any] = []
 
-    def node(self, op: str, inputs: list[str], output: str, domain: str = "", outputs: int = 1, **attributes: Any) -> str:
+    def node(
+        self, op: str, inputs: list[str], output: str, domain: str = "", outputs: int = 1, **attributes: Any
+    ) -> str:
         """Adds a node; its outputs are `output`, `output.1`, ...; returns the first."""
         names = [output, *(f"{output}.{i}" for i in range(1, outputs))]
         self.nodes.append(helper.make_node(op, inputs, names, name=output, domain=domain, **attributes))
@@ -107,8 +109,16 @@ class _Graph:
             inputs += [""] * (5 - len(inputs)) + [self.constant(f"{output}.bias", bias)]
         outputs, size = weight.shape
         return self.node(
-            "MatMulNBits", inputs, output, _DOMAIN, K=size, N=outputs, bits=form.bits, block_size=form.block, accuracy_level=4
-        )  # fmt: skip
+            "MatMulNBits",
+            inputs,
+            output,
+            _DOMAIN,
+            K=size,
+            N=outputs,
+            bits=form.bits,
+            block_size=form.block,
+            accuracy_level=4,  # activations in 8 bits too
+        )
 
     def quantized(self, name: str, q: Quantized) -> list[str]:
         parts = [self.constant(f"{name}.packed", q.packed), self.constant(f"{name}.scales", q.scales)]
@@ -183,7 +193,7 @@ def _norm(graph: _Graph, name: str, x: str, skip: str, gain: np.ndarray) -> tupl
 
 
 def _embed(graph: _Graph, config: Config) -> str:
-    """Rows of the embedding: standard operators on 8-bit integers and a scale per block, so that any runtime reads it."""
+    """Rows of the embedding, from 8-bit integers and a scale per block by standard operators that any runtime has."""
     weight = graph.tensors("token_embd.weight")
     form = graph.plan("token_embd.weight")
     if form is None:

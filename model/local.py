@@ -52,10 +52,14 @@ def open_backend(
     family = fim.FAMILIES.get(built.manifest.get("family", "")) or fim.family_of(f"{name} {built.folder}")
     if family is None:
         known = ", ".join(fim.FAMILIES)
-        raise BackendError(f"{name}: its fill-in-the-middle prompt is not known; name its family in manifest.json ({known})")
+        raise BackendError(
+            f"{name}: its fill-in-the-middle prompt is not known; name its family in manifest.json ({known})"
+        )
     vocab = Vocab(built.tokenizer)
     vocab.warm()
-    engine = OnnxEngine(Path(built.folder), context_tokens, threads)
+    # beyond its own context the graph has no positions
+    capacity = min(context_tokens, built.manifest.get("context", context_tokens))
+    engine = OnnxEngine(built.model, capacity, threads)
     label = " + ".join(filter(None, (built.manifest.get("name", Path(name).name), built.manifest.get("adapter", ""))))
     return LocalBackend(label, engine, vocab, family, Budget(prefix_tokens, suffix_tokens))
 
@@ -66,7 +70,9 @@ class LocalBackend:
     def __init__(self, name: str, engine: Engine, vocab: Vocab, family: fim.Family, budget: Budget) -> None:
         missing = [str(sentinel) for sentinel in family.sentinels if sentinel.token not in vocab.special]
         if missing:
-            raise BackendError(f"{name} has no token {missing[0]}, so it cannot fill in the middle as {family.name} does")
+            raise BackendError(
+                f"{name} has no token {missing[0]}, so it cannot fill in the middle as {family.name} does"
+            )
         self.name = name
         self._engine, self._vocab, self._family, self._budget = engine, vocab, family, budget
         self._decoder = Decoder(engine, vocab)
@@ -79,6 +85,9 @@ class LocalBackend:
         # The line that is being typed goes behind the middle's sentinel: typing on then leaves the prompt as it was,
         # so that only what is new must be read (llama.vim's layout).
         cut = max(request.prefix.rfind("\n"), request.prefix.rfind("\r")) + 1
+        # Of a line that is very long only its end, cut in steps so that this holds then too.
+        most = max(1, self._budget.prefix)
+        cut += (len(request.prefix) - cut) // most * most
         before, after = self._prefix(request.path, request.prefix[:cut]), self._suffix(request.suffix)
         laid_out = self._lay_out(request, before, after)
         prompt = heal(self._vocab, laid_out, request.prefix[cut:])
@@ -91,13 +100,14 @@ class LocalBackend:
         rendered = time.perf_counter()
         logits, cached = self._decoder.prefill(prompt.tokens, cancel)
         filled = time.perf_counter()
-        text, logprobs, finish, kept = Text(), [], "length", None
+        text, logprobs, answered, finish, kept = Text(), [], 0, "length", None
         # a forced word may take as many tokens as it has bytes, and is not part of the answer
         limit = min(room, request.max_tokens + len(prompt.forced))
         for step in self._decoder.stream(prompt, logits, limit, self._stops, cancel):
             logprobs.append(step.logprob)
+            answered += bool(step.text)
             kept = fim.answer_end(text.add(step.text), request)
-            if kept is not None or len(logprobs) >= limit:
+            if kept is not None or answered >= request.max_tokens:
                 break
         else:
             finish = "stop" if len(logprobs) < limit else "length"
@@ -152,11 +162,7 @@ class LocalBackend:
         while len(tokens) > self._budget.prefix:
             # drop whole lines for the share of the text that is too much
             surplus = 1 - self._budget.prefix / len(tokens)
-            further = _line_start(head, start + max(1, int((len(head) - start) * surplus)))
-            if further >= len(head):
-                tokens = tokens[-self._budget.prefix :]
-                break
-            start = further
+            start = _line_start(head, start + max(1, int((len(head) - start) * surplus)))
             tokens = self._vocab.encode(head[start:])
         self._window = Window(path, start, head[start : start + 200])
         return tokens
@@ -172,8 +178,8 @@ class Window:
 
 
 def _line_start(text: str, offset: int) -> int:
-    """The first line start at or after an offset."""
+    """The first line start at or after an offset, or the offset if no other line begins there."""
     if offset <= 0:
         return 0
-    newline = text.find("\n", offset - 1)
-    return len(text) if newline < 0 else newline + 1
+    newline = text.find("\n", offset - 1, len(text) - 1)
+    return offset if newline < 0 else newline + 1

@@ -16,34 +16,41 @@ import psutil
 
 from foretype.model.backend import BackendError, Cancel, Cancelled
 
-# Tokens per run while reading a prompt: bounds the memory of attention scores; longer runs were no faster.
+# Tokens per run while reading a prompt: bounds the scratch memory and the work on masked positions; longer runs were
+# no faster.
 CHUNK = 128
 
 
+def cores() -> int:
+    """Physical cores that this process may use; a second thread on one core only gets in the way."""
+    physical = psutil.cpu_count(logical=False) or 1
+    process = psutil.Process()
+    return min(physical, len(process.cpu_affinity())) if hasattr(process, "cpu_affinity") else physical
+
+
 class OnnxEngine:
-    """Implements `Engine` for `model.onnx` in a folder; `capacity` is the number of positions to make room for.
+    """Implements `Engine` for a graph, or for `model.onnx` in a folder; `capacity` is the positions to make room for.
 
     `threads` 0 means one per physical core. Raises `BackendError` if the graph cannot be loaded.
     """
 
-    def __init__(self, folder: Path, capacity: int = 2048, threads: int = 0) -> None:
+    def __init__(self, path: Path, capacity: int = 2048, threads: int = 0) -> None:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or psutil.cpu_count(logical=False) or 1
+        options.intra_op_num_threads = threads or cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Prepacked weights replace the mapped ones; an arena would keep the largest prompt's scratch for ever.
-        options.enable_cpu_mem_arena = True
-        # Threads that spin between two operators burn the user's battery while nothing is asked; let them sleep soon.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        path = path / "model.onnx" if path.is_dir() else path
         try:
-            self._session = ort.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises many unrelated types
             reason = str(error).splitlines()[0][:200]
-            raise BackendError(f"the graph in {folder} cannot be loaded ({reason}); delete the folder to build it again") from error
+            raise BackendError(
+                f"the graph {path} cannot be loaded ({reason}); delete its folder to build it again"
+            ) from error
         inputs = {value.name: value for value in self._session.get_inputs()}
         layers = sum(name.startswith("past_key_values.") and name.endswith(".key") for name in inputs)
         if not layers or "input_ids" not in inputs:
-            raise BackendError(f"{folder}/model.onnx is no decoder with a key-value cache (no past_key_values inputs)")
+            raise BackendError(f"{path} is no decoder with a key-value cache (no past_key_values inputs)")
         _, heads, _, size = inputs["past_key_values.0.key"].shape
         self.length, self.capacity = 0, capacity
         self.vocabulary: int = self._session.get_outputs()[0].shape[-1]

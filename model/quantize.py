@@ -23,7 +23,6 @@ class Format:
     bits: int
     block: int
 
-
     def fitted(self, inputs: int) -> Format:
         """The same with the largest block that divides the inputs, down to the 16 that ONNX Runtime allows.
 
@@ -51,7 +50,7 @@ class Quantized:
 def quantize(weight: np.ndarray, form: Format, importance: np.ndarray | None = None) -> Quantized:
     """Quantizes float32 [outputs, inputs]; `importance` [inputs] weighs the squared error of each input.
 
-    `inputs` must be a multiple of the block. 8 bits reproduce llama.cpp's Q8_0, Q5_0 and Q4_0 blocks of 32 exactly
+    `inputs` must be a multiple of the block. 8 bits reproduce blocks of llama.cpp's Q8_0 exactly
     but for the rounding of their scale.
     """
     outputs, inputs = weight.shape

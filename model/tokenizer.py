@@ -21,7 +21,8 @@ from foretype.model.weights import BuildError, Vocabulary
 # https://huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct/blob/main/tokenizer.json (normalizer NFC, which serving leaves
 # out: a completion must continue the very characters that are in the file).
 _SPLITS = {
-    "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
 _CONTROL, _USER_DEFINED, _UNUSED = 3, 4, 5  # llama.cpp's token types
 
@@ -34,7 +35,7 @@ def write(vocabulary: Vocabulary, path: Path) -> None:
         known = ", ".join(_SPLITS)
         raise BuildError(f"the pre-tokenizer {vocabulary.pretokenizer!r} of this model is not known (known: {known})")
     ids = {token: index for index, token in enumerate(vocabulary.tokens)}
-    merges = [tuple(merge.split(" ", 1)) for merge in vocabulary.merges]
+    merges = [(left, right) for left, _, right in (merge.partition(" ") for merge in vocabulary.merges)]
     try:
         tokenizer = Tokenizer(models.BPE(vocab=ids, merges=merges, fuse_unk=False, byte_fallback=False))
     except Exception as error:  # the library raises bare Exception
@@ -72,7 +73,9 @@ class Vocab:
             self._tokenizer = Tokenizer.from_str(json.dumps(data))
             self._strings: dict[str, int] = data["model"]["vocab"]
         except Exception as error:  # the library raises bare Exception
-            raise BackendError(f"{path}: not a readable tokenizer ({_one_line(error)}); build the model again") from error
+            raise BackendError(
+                f"{path}: not a readable tokenizer ({_one_line(error)}); build the model again"
+            ) from error
         if not isinstance(self._strings, dict) or not _byte_table().keys() <= self._strings.keys():
             raise BackendError(f"{path}: this tokenizer is not byte-level BPE, the only kind that can be served")
 

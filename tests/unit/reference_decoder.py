@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from tiny_model import Shape
+from tiny_model import SHAPE, Shape
 
 
-def logits(weights: Mapping[str, np.ndarray], tokens: Sequence[int], shape: Shape = Shape()) -> np.ndarray:
+def logits(weights: Mapping[str, np.ndarray], tokens: Sequence[int], shape: Shape = SHAPE) -> np.ndarray:
     """float64 [tokens, vocabulary]: the logits after each token."""
     w = {name: value.astype(np.float64) for name, value in weights.items()}
     x = w["token_embd.weight"][list(tokens)]

@@ -68,21 +68,22 @@ def test_each_part_of_the_reference_matters(part):
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["own head", "tied head"])
-@pytest.mark.parametrize("bits", [4, 8])
-def test_quantized_logits_are_those_of_the_rounded_weights(tmp_path, bits, tied):
+@pytest.mark.parametrize("form", [Format(4, 32), Format(8, 32), Format(8, 128)], ids=str)
+def test_quantized_logits_are_those_of_the_rounded_weights(tmp_path, form, tied):
     def plan(name: str) -> Format:
-        return Format(8 if name in ("token_embd.weight", "output.weight") else bits, 32)
+        return Format(8, 32) if name in ("token_embd.weight", "output.weight") else form
 
     weights = random_weights(tied=tied)
     write(tmp_path, weights, Shape(), plan)
     rounded = {
-        name: dequantize(quantize(value, plan(name))) if value.ndim == 2 else value for name, value in weights.items()
+        name: dequantize(quantize(value, plan(name).fitted(value.shape[1]))) if value.ndim == 2 else value
+        for name, value in weights.items()
     }
     ours = run(tmp_path)
     expected, unrounded = (reference_decoder.logits(w, PROMPT) for w in (rounded, weights))
     # what is left is the rounding of activations to 8 bits, about a hundredth of their size in each product
-    assert np.sqrt(((ours - expected) ** 2).mean()) < 0.03 * expected.std()
-    if bits == 4:
+    assert np.sqrt(((ours - expected) ** 2).mean()) < 0.05 * expected.std()
+    if form.bits == 4:
         assert error(ours, expected) < 0.5 * error(ours, unrounded)
 
 
@@ -112,7 +113,9 @@ def test_importance_is_asked_for_by_name_and_used(tmp_path):
 
 def test_progress_counts_layers(tmp_path):
     told = []
-    write(tmp_path, random_weights(), Shape(), lambda name: None, progress=lambda done, total: told.append((done, total)))
+    write(
+        tmp_path, random_weights(), Shape(), lambda name: None, progress=lambda done, total: told.append((done, total))
+    )
     assert told == [(0, 2), (1, 2), (2, 2)]
 
 

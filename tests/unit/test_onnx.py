@@ -209,7 +209,7 @@ def cannot_be_loaded(folder: Path) -> str:
 
 
 def test_no_graph(tmp_path, capfd):
-    assert "delete the folder" in cannot_be_loaded(tmp_path)
+    assert "delete its folder" in cannot_be_loaded(tmp_path)
     assert capfd.readouterr().out == ""
 
 

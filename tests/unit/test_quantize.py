@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from foretype.model.quantize import Format, dequantize, quantize
 
-FORMATS = [Format(4, 16), Format(4, 32), Format(4, 64), Format(8, 16), Format(8, 32), Format(8, 64)]
+FORMATS = [Format(4, 16), Format(4, 32), Format(4, 64), Format(8, 16), Format(8, 32), Format(8, 128)]
 every_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: f"{form.bits}x{form.block}")
 weights = arrays.arrays(
     np.float32, st.tuples(st.integers(1, 3), st.sampled_from([32, 64, 96])), elements=st.floats(-1e4, 1e4, width=32)
@@ -83,7 +83,7 @@ def test_importance_moves_the_error_to_inputs_that_matter_less():
     w = random(64, 128)
     importance = np.ones(128, np.float32)
     importance[::8] = 100
-    plain, weighed = ((dequantize(quantize(w, Format(4, 32), i)) - w for i in (None, importance)))
+    plain, weighed = (dequantize(quantize(w, Format(4, 32), i)) - w for i in (None, importance))
     assert (importance * weighed**2).mean() < 0.8 * (importance * plain**2).mean()
     assert (weighed[:, ::8] ** 2).mean() < (plain[:, ::8] ** 2).mean()
     assert (weighed**2).mean() > (plain**2).mean()
@@ -128,6 +128,17 @@ def test_more_rows_than_fit_at_once_are_the_same_as_fewer():
     whole = dequantize(quantize(w, Format(4, 32)))
     parts = [dequantize(quantize(w[start : start + 100], Format(4, 32))) for start in range(0, 1100, 100)]
     assert np.array_equal(whole, np.concatenate(parts))
+
+
+@pytest.mark.parametrize(("inputs", "block"), [(896, 128), (4864, 128), (64, 64), (96, 32), (48, 16)])
+def test_the_largest_block_that_fits(inputs, block):
+    assert Format(8, 128).fitted(inputs) == Format(8, block)
+    assert Format(4, 16).fitted(inputs) == Format(4, 16)
+
+
+def test_no_block_fits():
+    with pytest.raises(ValueError, match="72 inputs cannot be cut into blocks"):
+        Format(8, 128).fitted(72)
 
 
 def test_inputs_that_are_no_multiple_of_the_block():

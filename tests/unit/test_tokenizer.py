@@ -30,7 +30,22 @@ def test_a_word_is_its_longest_merges(vocab):
 def test_words_are_cut_as_qwen_cuts_them(vocab):
     # each digit alone, a space with the word behind it, a newline with the spaces before it, no merge over an edge
     cut = [vocab.decode([token]) for token in vocab.encode("def count12(): \n  \n    return a")]
-    assert cut == [b"def", b" count", b"1", b"2", b"()", b":", b" ", b"\n", b"  ", b"\n", b"  ", b" ", b" return", b" a"]
+    assert cut == [
+        b"def",
+        b" count",
+        b"1",
+        b"2",
+        b"()",
+        b":",
+        b" ",
+        b"\n",
+        b"  ",
+        b"\n",
+        b"  ",
+        b" ",
+        b" return",
+        b" a",
+    ]
 
 
 @hypothesis

@@ -14,7 +14,10 @@ from foretype.model.weights import Adapter, BuildError, Config, Gguf
 
 Q8_0, F16 = gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F16
 SHAPES = {"model.layers.0.self_attn.q_proj": (64, 64), "model.layers.1.mlp.down_proj": (64, 128)}
-NAMES = {"blk.0.attn_q.weight": "model.layers.0.self_attn.q_proj", "blk.1.ffn_down.weight": "model.layers.1.mlp.down_proj"}
+NAMES = {
+    "blk.0.attn_q.weight": "model.layers.0.self_attn.q_proj",
+    "blk.1.ffn_down.weight": "model.layers.1.mlp.down_proj",
+}
 
 
 def one_line(caught: pytest.ExceptionInfo[BaseException]) -> str:
@@ -176,7 +179,9 @@ def test_what_the_adapter_does_not_change_is_not_touched(tmp_path):
 def test_an_adapter_of_another_base_model(tmp_path):
     write_adapter(tmp_path / "lora", {"model.layers.0.self_attn.q_proj": (96, 96)})
     adapter = Adapter(tmp_path / "lora")
-    with pytest.raises(BuildError, match=r"q_proj .* \(96, 4\) and \(4, 96\), the weight is \(64, 64\): it was trained on another") as caught:
+    with pytest.raises(
+        BuildError, match=r"q_proj .* \(96, 4\) and \(4, 96\), the weight is \(64, 64\): it was trained on another"
+    ) as caught:
         adapter.merge_into("blk.0.attn_q.weight", random_weights()["blk.0.attn_q.weight"])
     one_line(caught)
 

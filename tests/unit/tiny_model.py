@@ -1,4 +1,4 @@
-"""Writes models of a few kilobytes: a Qwen2 GGUF with random weights and a byte-level vocabulary, a LoRA adapter for it.
+"""Writes models of a few kilobytes: a Qwen2 with random weights and a byte-level vocabulary, a LoRA adapter for it.
 
 The number of a token that is one byte is that byte, so that tests can read prompts.
 """
@@ -57,7 +57,10 @@ class Shape:
     norm_epsilon: float = 1e-6
 
 
-def random_weights(shape: Shape = Shape(), tied: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
+SHAPE = Shape()
+
+
+def random_weights(shape: Shape = SHAPE, tied: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
     """Tensors by GGUF's names, float32, weights as [outputs, inputs]; large enough that every part of them matters."""
     rng = np.random.default_rng(seed)
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
@@ -98,7 +101,7 @@ def random_weights(shape: Shape = Shape(), tied: bool = False, seed: int = 0) ->
 def write_gguf(
     path: Path,
     weights: Mapping[str, np.ndarray] | None = None,
-    shape: Shape = Shape(),
+    shape: Shape = SHAPE,
     *,
     architecture: str = "qwen2",
     pretokenizer: str = "qwen2",
@@ -106,7 +109,7 @@ def write_gguf(
     types: Mapping[str, gguf.GGMLQuantizationType] = {},
     leave_out: Collection[str] = (),
 ) -> Path:
-    """Writes the model; `types` are those of tensors that are not float32, `leave_out` keys or tensors to be missing."""
+    """Writes a model; `types` are those of tensors that are not float32, `leave_out` names keys and tensors."""
     writer = gguf.GGUFWriter(path, architecture)
     keys: dict[str, tuple[Any, Any]] = {
         f"{architecture}.block_count": (writer.add_uint32, shape.layers),
