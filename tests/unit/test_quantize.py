@@ -42,7 +42,8 @@ def to_nearest(w: np.ndarray, block: int) -> np.ndarray:
 def test_8_bits_are_off_by_half_a_step_at_most(w):
     back = dequantize(quantize(w, Format(8, 32)))
     step = np.abs(blocks_of(w, 32)).max(axis=2, keepdims=True) / 127
-    assert (np.abs(blocks_of(back - w, 32)) <= step * 0.5001).all()
+    # but for numbers so small that their step is no normal float any more
+    assert (np.abs(blocks_of(back - w, 32)) <= step * 0.5001 + 1e-36).all()
 
 
 @settings(deadline=None, max_examples=60)

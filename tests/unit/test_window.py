@@ -130,22 +130,29 @@ def test_the_window_stays_within_a_line(vocab):
     assert shown == {text[-100:]}
 
 
-def test_the_window_follows_an_edit_above_and_another_file(vocab):
+def test_the_window_follows_an_edit_above(vocab):
     scene = Scene(vocab, prefix=100)
     text = lines(50)
     assert window(scene, text) == text[-100:]
     assert window(scene, "new\n" + text) == text[-100:]
     assert window(scene, text[:-50]) == text[-150:-50]
-    other = "x" + text
-    assert scene.parts(other, "", path="other").startswith(f"<|fim_prefix|>{text[-100:]}")
+
+
+def test_another_file_has_a_window_of_its_own(vocab):
+    scene = Scene(vocab, prefix=100)
+    text = lines(50)
+    window(scene, text[:-20])
+    assert len(window(scene, text)) == 120
+    assert len(scene.sides(text, path="copy.py")[0]) == 100
 
 
 def test_the_window_grows_back_after_a_jump_up(vocab):
-    scene = Scene(vocab, prefix=100)
-    text = lines(50)
+    scene = Scene(vocab, prefix=600)
+    text = lines(200)
     window(scene, text)
-    # the cursor is now just behind where the window began: too little would be left of it
-    assert window(scene, text[:-70]) == text[-170:-70]
+    assert window(scene, text[:-290]) == text[-600:-290]
+    # less than half of the budget would be left of it
+    assert window(scene, text[:-310]) == text[-910:-310]
 
 
 def test_a_huge_line_that_is_typed_on_is_not_read_again_each_time(vocab):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -67,16 +70,26 @@ class Editor:
         self._marks = 0
         self.nvim.ui_attach(WIDTH, HEIGHT, rgb=True, ext_linegrid=True)
         self.nvim.command(f"set rtp^={PLUGIN} shortmess+=I noswapfile hidden")
-        self.nvim.command("set messagesopt=wait:0,history:500")  # a prompt after a long message would wait for ever
+        self.nvim.command("set nomore messagesopt=wait:0,history:500")  # no prompts after long messages
+        self._pid = self.nvim.funcs.getpid()
         self.nvim.command("runtime plugin/foretype.lua")
         self.nvim.command("filetype on")
 
     def close(self) -> None:
-        try:
+        with suppress(OSError, EOFError):
             self.nvim.command("qall!", async_=True)
-        except OSError:
-            pass
         self.nvim.close()
+
+    @contextmanager
+    def bounded(self) -> Iterator[Editor]:
+        """Inside, an editor that no longer answers is ended, so that the test fails: a request has no time limit."""
+        watchdog = Timer(4 * PATIENCE_S, lambda: os.kill(self._pid, signal.SIGTERM))
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield self
+        finally:
+            watchdog.cancel()
 
     def lua(self, code: str, *arguments: object) -> Any:
         return self.nvim.exec_lua(code, *arguments)

@@ -1,7 +1,7 @@
 --- The server's life: finding it, starting it, attaching buffers, starting it again when it stops.
 ---
---- One server serves all buffers, because it holds a model in memory. Whatever goes wrong is said once, with what to do;
---- typing goes on without ghost text.
+--- One server serves all buffers, because it holds a model in memory. Whatever goes wrong is said once, with what to
+--- do, and typing goes on without ghost text.
 local options = require("foretype.options")
 
 local M = {}

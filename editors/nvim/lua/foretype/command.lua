@@ -1,6 +1,11 @@
 --- `:Foretype WORD`.
 local M = {}
 
+---@param value table
+local function inline(value)
+  return vim.inspect(value, { newline = " ", indent = "" })
+end
+
 --- The server's status in lines for a person.
 ---@param status table the answer to `foretype/status`
 ---@return string[]
@@ -8,7 +13,7 @@ function M.lines(status)
   local lines = { ("foretype: %s"):format(status.state or "?") }
   local function add(label, value)
     if value ~= nil and value ~= vim.NIL and value ~= "" then
-      lines[#lines + 1] = ("  %s: %s"):format(label, type(value) == "table" and vim.inspect(value) or value)
+      lines[#lines + 1] = ("  %s: %s"):format(label, type(value) == "table" and inline(value) or value)
     end
   end
   add("message", status.message)
@@ -50,7 +55,8 @@ function M.run(word)
   if command then
     command()
   else
-    vim.notify(("foretype: `:Foretype %s` is not known; one of %s"):format(word, table.concat(M.complete(""), ", ")), vim.log.levels.ERROR)
+    local known = table.concat(M.complete(""), ", ")
+    vim.notify(("foretype: `:Foretype %s` is not known; one of %s"):format(word, known), vim.log.levels.ERROR)
   end
 end
 

@@ -33,8 +33,8 @@ local function printable(text, column, tabstop)
   return table.concat(out)
 end
 
---- Where each part of `text` goes among the characters of `tail`, which it replaces: `tail` stays on the screen, and the
---- parts stand between its characters. One part at the cursor where `tail` is not contained in `text`.
+--- Where each part of `text` goes among the characters of `tail`, which it replaces: `tail` stays on the screen, and
+--- the parts stand between its characters. One part at the cursor where `tail` is not contained in `text`.
 ---@param text string
 ---@param tail string
 ---@return { offset: integer, text: string }[]

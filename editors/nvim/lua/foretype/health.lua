@@ -67,7 +67,8 @@ local function check_server()
   end
   local running = client.get()
   local info = running and running.server_info or {}
-  vim.health.ok(("server: %s %s, positions in %s"):format(info.name or "running", info.version or "", client.encoding()))
+  local name, version = info.name or "running", info.version or ""
+  vim.health.ok(("server: %s %s, positions in %s"):format(name, version, client.encoding()))
   local model = ("model %s: %s"):format(status.model or "?", status.state)
   local message = status.message ~= vim.NIL and status.message or nil
   if status.state == "ready" then

@@ -15,7 +15,7 @@ M.defaults = {
   debounce_ms = 10,
   --- Which of the buffers that hold a file take part.
   filter = nil, ---@type nil|fun(bufnr: integer): boolean
-  --- Taken in insert mode only while ghost text is visible. A key of false is not taken, and `keymaps = false` takes none.
+  --- Taken in insert mode, only while ghost text is visible. A key of false is not taken; `keymaps = false` takes none.
   keymaps = {
     accept = "<Tab>",
     accept_word = "<M-Right>",
@@ -68,7 +68,7 @@ local function problems_of(given)
   return problems
 end
 
---- Take over what was given; where anything is wrong, say it and keep the defaults, so that typing never meets an error.
+--- Take over what was given; where anything is wrong, say it and keep the defaults.
 ---@param given table?
 function M.set(given)
   given = given or {}

@@ -1,0 +1,84 @@
+"""The pipeline around a backend that says what it is told to."""
+
+from __future__ import annotations
+
+import pytest
+
+from foretype.context.text import Snapshot, split_lines
+from foretype.lsp.completion import complete
+from foretype.lsp.options import Options, merge
+from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
+from foretype.model.backend import Cancel, Cancelled, FimRequest, FimResult
+
+BODY = "def f(x):\n    <|>\n"
+
+
+class Backend:
+    name = "scripted"
+
+    def __init__(self, result: FimResult) -> None:
+        self.result = result
+        self.requests: list[FimRequest] = []
+
+    def complete(self, request: FimRequest, cancel: Cancel) -> FimResult:
+        self.requests.append(request)
+        return self.result
+
+    def close(self) -> None:
+        pass
+
+
+def suggested(source: str, result: FimResult, **completion: object) -> tuple[Outcome, Backend]:
+    before, _, after = source.partition("<|>")
+    snapshot = Snapshot("file:///a.py", "a.py", "python", 1, tuple(split_lines(before + after)))
+    lines, backend = split_lines(before), Backend(result)
+    options = merge(Options(), {"completion": completion}, "test").options
+    return complete(Ask(snapshot, len(lines) - 1, len(lines[-1])), options, backend, Cancel()), backend
+
+
+def test_figures_are_those_of_the_model() -> None:
+    outcome, _ = suggested("x = <|>", FimResult("1", "stop", 2, (-0.5, -1.0), 30, 10, 20, 5))
+    assert isinstance(outcome, Suggestion)
+    assert outcome.figures == Figures("single", 30, 10, 20, 5, 2, -0.75)
+    outcome, _ = suggested(BODY, FimResult("", "stop", 0))
+    assert isinstance(outcome, Nothing) and outcome.reason == "empty"
+    assert outcome.figures == Figures("multi", 0, 0, 0, 0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "kept"),
+    [
+        ("y = x\n    z = y\n    retu", "length", "y = x\n    z = y"),
+        ("y = x\n    z = y\n    return z", "stop", "y = x\n    z = y\n    return z"),
+        ("y = some_very_long(", "length", "y = some_very_long("),
+    ],
+)
+def test_a_line_that_the_token_limit_cut_off_is_not_shown(text: str, finish: str, kept: str) -> None:
+    outcome, _ = suggested(BODY, FimResult(text, finish, 9))
+    assert isinstance(outcome, Suggestion) and outcome.text == kept
+
+
+def test_one_line_stays_however_it_ended() -> None:
+    outcome, backend = suggested("x = <|>", FimResult("first + sec", "length", 4))
+    assert isinstance(outcome, Suggestion) and outcome.text == "first + sec"
+    assert backend.requests[0].single_line and backend.requests[0].max_tokens == 32
+
+
+def test_the_mode_can_be_chosen() -> None:
+    assert suggested(BODY, FimResult("a", "stop", 1))[1].requests[0].stop is not None
+    _, backend = suggested(BODY, FimResult("a", "stop", 1), mode="single")
+    assert backend.requests[0].single_line and backend.requests[0].stop is None
+
+
+def test_comments_can_be_left_alone_and_cost_no_model() -> None:
+    outcome, backend = suggested("# a <|>\n", FimResult("word", "stop", 1), comments=False)
+    assert isinstance(outcome, Nothing) and outcome.reason == "comment" and not backend.requests
+
+
+def test_a_request_taken_back_costs_no_model() -> None:
+    cancel, backend = Cancel(), Backend(FimResult("1", "stop", 1))
+    cancel.set()
+    snapshot = Snapshot("file:///a.py", "a.py", "python", 1, ("x = ",))
+    with pytest.raises(Cancelled):
+        complete(Ask(snapshot, 0, 4), Options(), backend, cancel)
+    assert not backend.requests
