@@ -37,6 +37,10 @@ def dim(text: str) -> str:
     return f"\x1b[2;3m{text}\x1b[0m" if text else ""
 
 
+def bold(text: str) -> str:
+    return f"\x1b[1m{text}\x1b[0m"
+
+
 def plain(text: str) -> str:
     """What a terminal may be given: tabs as spaces, no line break, and control characters, which could be commands to
     it, as `�`."""

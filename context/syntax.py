@@ -32,6 +32,8 @@ _CLOSING_LINE = re.compile(r"[)\]}]+[;,]*|end[;,)]*")
 _CLOSED_BELOW = re.compile(r"\s*(?:[)\]}]|(?:end|else|elseif|elsif|until)\b)")
 # The beginning of a line whose first word or bracket may still grow.
 _UNDECIDED = re.compile(r"\s*(?:\w*|[)\]}]*|[^\w\s])")
+# In masked text: a statement that is a string alone, at the end.
+_DOCSTRING = re.compile(r"(?<=:)[ \t\r]*\n[ \t]*[rRuU]?\"[\"\s]*\Z")
 _UNPARSED = "unparsed"
 _INTERPOLATIONS = ("interpolation", "template_substitution", "template_expression")
 _LITERALS = ("string", "char_literal", "character_literal", "rune_literal", "heredoc")
@@ -90,16 +92,16 @@ def mode(prefix: str, suffix: str, language: Language | None) -> Mode:
 def node_end(prefix: str, suffix: str, language: Language | None) -> Stop:
     """A predicate that ends an answer of several lines with the syntax node that the cursor stands before.
 
-    At the start of a block without content the node is the whole block; elsewhere in a body it is the statement which
-    begins there, with its nested blocks and its `else`. A line that leaves the block always ends it, and stays only if
-    it closes the block and the suffix does not. Text that is no statement (yet) goes on. Lines are judged once, when
-    they are complete or the first word of the next one is; so the predicate is cheap to call for every token. It keeps
-    state: make one for each answer.
+    At the start of a block without content (a docstring is none) the node is the whole block; elsewhere in a body it is
+    the statement which begins there, with its nested blocks and its `else`. A line that leaves the block always ends
+    it, and stays only if it closes the block and the suffix does not. Text that is no statement (yet) goes on. Lines
+    are judged once, when they are complete or the first word of the next one is; so the predicate is cheap to call for
+    every token. It keeps state: make one for each answer.
     """
     language = language or PLAIN
     above, head = _split_line(around(prefix, "")[0])
     suffix = around("", suffix)[1]
-    opener = _last_line(lexer.mask(above, language))
+    opener = _last_line(_DOCSTRING.sub("", lexer.mask(above, language)))
     at_block = not head.strip() and re.search(language.block_opens, opener) is not None
     # An opened block that has content below the cursor already gets one more statement, not a second content.
     whole_block = at_block and _width(_next_line(suffix)) <= _width(opener)

@@ -48,6 +48,7 @@ class Scene:
 
 
 SCENES = (
+    Scene("The rest of a signature", "lsp/trim.py", "def invisible(text: str, place"),
     Scene("The rest of a line", "context/text.py", "        return min(units,"),
     Scene(
         "Typing on: most of the prompt was read before",
@@ -55,11 +56,15 @@ SCENES = (
         "        width = _width(char, encoding)\n",
         typed=("        if se", "en +", " width"),
     ),
-    Scene("A signature", "lsp/trim.py", "def invisible(text: str, place"),
-    Scene("The body of a method", "model/backend.py", "    def is_set(self) -> bool:\n        "),
-    Scene("The body of an if", "model/backend.py", "        if self._event.is_set():\n            "),
+    Scene(
+        "The body of a method, from its name and its docstring",
+        "lsp/events.py",
+        'before was accepted, and the rest is only let go."""\n        ',
+        until="\n\n    def counts",
+    ),
     Scene("One more entry of a table", "lsp/events.py", '            "shown": '),
-    Scene("A call", "lsp/events.py", "    return len(text."),
+    Scene("The body of a method, from its name", "model/backend.py", "    def is_set(self) -> bool:\n        "),
+    Scene("The body of an if", "model/backend.py", "        if self._event.is_set():\n            "),
     Scene("Half a condition, in Lua", "editors/nvim/lua/foretype/place.lua", "  if row < place.row or (row"),
 )
 
@@ -107,7 +112,7 @@ def play(scenes: tuple[Scene, ...], out: TextIO) -> None:
         say(f"{_status(client)['model']}, ready after {seconds:.1f} s; {legend}")
         for number, scene in enumerate(scenes, 1):
             say()
-            say(f"{number}. {scene.title}")
+            say(ghost.bold(f"{number}. {scene.title}") if colours else f"{number}. {scene.title}")
             for line in perform(scene, client, tally, colours):
                 say(f"   {line}".rstrip())
     if not tally.accepted:
@@ -136,6 +141,8 @@ def perform(scene: Scene, client: Client, tally: Tally, colours: bool) -> Iterat
         yield _fact("took", _took(answer))
     yield _fact("context", _context(answer))
     yield _fact("the file", compared(answer, taken))
+    if "\n" in taken and answer.text.rstrip() != taken:
+        yield from (f"{'│':>7} {ghost.plain(line)}".rstrip() for line in (head + taken).splitlines())
     if answer.item and not tally.accepted:
         document.accept(answer.item)
         tally.accepted = _status(client)["counts"]["accepted"]
@@ -156,16 +163,16 @@ def cut(scene: Scene) -> tuple[str, str, str]:
 
 
 def compared(answer: Answer, taken: str) -> str:
-    """What the file has, against the answer."""
+    """What the file has, against the answer; the text itself where that is one line."""
     ours, theirs = answer.text.rstrip(), taken.rstrip()
+    had = "" if "\n" in theirs else f" {ghost.plain(theirs).strip()}"
     if ours == theirs:
         return "has exactly this"
-    had = " ⏎ ".join(ghost.plain(line).strip() for line in theirs.splitlines())
-    if not answer.item:
-        return f"has: {had}"
+    if not ours:
+        return f"has:{had}"
     if theirs.startswith(ours):
-        return f"begins like this: {had}"
-    return f"has this in it: {had}" if theirs.strip() in ours else f"has something else: {had}"
+        return f"begins like this:{had}"
+    return f"has this in it:{had}" if theirs.strip() in ours else f"has something else:{had}"
 
 
 def summary(tally: Tally) -> str:

@@ -40,13 +40,19 @@ def complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel) -> Ou
     clock.lap("context")
     result = backend.complete(request, cancel)
     clock.lap("model")
-    trimmed = trim(result.text, Place(prefix, suffix, language, multi))
+    trimmed = trim(_whole_lines(result) if multi else result.text, Place(prefix, suffix, language, multi))
     clock.lap("trim")
     stages_ms = clock.stages_ms | {f"model_{stage}": round(ms, 2) for stage, ms in result.stages_ms.items()}
     figures = _figures(mode, result)
     if not trimmed.text.strip():
         return Nothing("trimmed" if result.text.strip() else "empty", stages_ms, figures)
     return Suggestion(secrets.token_hex(6), trimmed.text, stages_ms, trimmed.fired, figures)
+
+
+def _whole_lines(result: FimResult) -> str:
+    """The answer without the line in which the token limit ended it, unless it has no other."""
+    head = result.text.rpartition("\n")[0]
+    return head if result.finish == "length" and head.strip() else result.text
 
 
 def _figures(mode: str, result: FimResult) -> Figures:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -104,7 +105,7 @@ def locate(place: Place, root: Path | None) -> Ask:
 
 def workspace(path: Path) -> Path | None:
     """The nearest folder around the file that an editor would take for its workspace."""
-    folders = path.absolute().parents
+    folders = _absolute(path).parents
     return next((folder for folder in folders if any((folder / mark).exists() for mark in _ROOT_MARKS)), None)
 
 
@@ -168,12 +169,17 @@ def _read(path: Path, root: Path | None) -> Snapshot:
     except UnicodeDecodeError:
         raise PlaceError(f"{path} is not UTF-8; only text in UTF-8 can be completed") from None
     language = languages.find("", path.name)
-    documents, uri = Documents(), path.absolute().as_uri()
+    documents, uri = Documents(), _absolute(path).as_uri()
     documents.root = str(root) if root else None
     documents.open(uri, language.ids[0] if language else "plaintext", 1, text)
     snapshot = documents.get(uri)
     assert snapshot is not None
     return snapshot
+
+
+def _absolute(path: Path) -> Path:
+    """Without `..`, and with links as they are: what an editor would call the file."""
+    return Path(os.path.abspath(path))
 
 
 def _count(number: int, what: str) -> str:
