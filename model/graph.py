@@ -39,7 +39,6 @@ def write(
     tensors: Tensors,
     plan: Plan,
     tied_head: bool = False,
-    importance: Callable[[str], np.ndarray | None] = lambda name: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Writes `model.onnx` and `model.onnx.data` into the folder; returns the path of the first.
@@ -48,7 +47,7 @@ def write(
     """
     path = folder / "model.onnx"
     with open(folder / "model.onnx.data", "wb") as data:
-        graph = _Graph(config, tensors, plan, importance, data)
+        graph = _Graph(config, tensors, plan, data)
         _decoder(graph, config, tied_head, progress)
     model = helper.make_model(
         helper.make_graph(graph.nodes, "decoder", graph.inputs, graph.outputs, graph.initializers),
@@ -63,8 +62,8 @@ def write(
 class _Graph:
     """The nodes so far, and the file that the weights go to."""
 
-    def __init__(self, config: Config, tensors: Tensors, plan: Plan, importance: Any, data: IO[bytes]) -> None:
-        self.config, self.tensors, self.plan, self.importance, self.data = config, tensors, plan, importance, data
+    def __init__(self, config: Config, tensors: Tensors, plan: Plan, data: IO[bytes]) -> None:
+        self.config, self.tensors, self.plan, self.data = config, tensors, plan, data
         self.nodes: list[Any] = []
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
@@ -103,7 +102,7 @@ class _Graph:
             y = self.node("MatMul", [x, self.constant(f"{output}.weight", weight.T)], f"{output}.product")
             return y if bias is None else self.node("Add", [y, self.constant(f"{output}.bias", bias)], output)
         form = form.fitted(weight.shape[1])
-        q = quantize(weight, form, self.importance(names[0]))
+        q = quantize(weight, form)
         inputs = [x, *self.quantized(output, q)]
         if bias is not None:
             inputs += [""] * (5 - len(inputs)) + [self.constant(f"{output}.bias", bias)]
@@ -171,10 +170,11 @@ def _layer(graph: _Graph, config: Config, layer: int, x: str, skip: str) -> tupl
         residual = graph.node("Slice", [residual, "logits_from", "int_max", "one"], f"{name}.kept_residual")
     out = graph.linear(mixed, f"{name}.attention_out", [f"{blk}.attn_output.weight"])
     normed, residual = _norm(graph, f"{name}.ffn_norm", out, residual, graph.tensors(f"{blk}.ffn_norm.weight"))
-    gate = graph.linear(normed, f"{name}.gate", [f"{blk}.ffn_gate.weight"])
-    up = graph.linear(normed, f"{name}.up", [f"{blk}.ffn_up.weight"])
-    gate = graph.node("QuickGelu", [gate], f"{name}.silu", _DOMAIN, alpha=1.0)  # x * sigmoid(x)
-    inner = graph.node("Mul", [gate, up], f"{name}.inner")
+    # one product for both: a step was 6 % slower with two
+    both = graph.linear(normed, f"{name}.gate_up", [f"{blk}.ffn_gate.weight", f"{blk}.ffn_up.weight"])
+    gate = graph.node("Split", [both], f"{name}.split", outputs=2, axis=-1, num_outputs=2)
+    silu = graph.node("QuickGelu", [gate], f"{name}.silu", _DOMAIN, alpha=1.0)  # x * sigmoid(x)
+    inner = graph.node("Mul", [silu, f"{gate}.1"], f"{name}.inner")
     return graph.linear(inner, f"{name}.down", [f"{blk}.ffn_down.weight"]), residual
 
 

@@ -47,8 +47,8 @@ class Quantized:
     zeros: np.ndarray | None
 
 
-def quantize(weight: np.ndarray, form: Format, importance: np.ndarray | None = None) -> Quantized:
-    """Quantizes float32 [outputs, inputs]; `importance` [inputs] weighs the squared error of each input.
+def quantize(weight: np.ndarray, form: Format) -> Quantized:
+    """Quantizes float32 [outputs, inputs].
 
     `inputs` must be a multiple of the block. 8 bits reproduce blocks of llama.cpp's Q8_0 exactly
     but for the rounding of their scale.
@@ -57,12 +57,10 @@ def quantize(weight: np.ndarray, form: Format, importance: np.ndarray | None = N
     if inputs % form.block:
         raise ValueError(f"{inputs} inputs are no multiple of the block of {form.block}")
     blocks = inputs // form.block
-    importance = np.ones(inputs, np.float32) if importance is None else importance.astype(np.float32)
-    cost = importance.reshape(1, blocks, form.block)
     parts = [weight[row : row + _ROWS].reshape(-1, blocks, form.block) for row in range(0, outputs, _ROWS)]
     one = _symmetric8 if form.bits == 8 else _asymmetric4
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda part: one(part, cost), parts))
+        done = list(pool.map(one, parts))
     q, scales, zeros = (np.concatenate([part[i] for part in done]) for i in range(3))
     if form.bits == 8:
         return Quantized(form, q, scales, None)
@@ -82,14 +80,14 @@ def dequantize(quantized: Quantized) -> np.ndarray:
     return ((q - zeros[:, :, None]) * quantized.scales[:, :, None]).reshape(outputs, blocks * block)
 
 
-def _symmetric8(w: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _symmetric8(w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     scale = np.abs(w).max(axis=2, keepdims=True) / 127.0
     q = np.rint(w / np.where(scale == 0, 1, scale)) + 128
     return q.astype(np.uint8), scale[:, :, 0], np.zeros(w.shape[:2], np.uint8)
 
 
-def _asymmetric4(w: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best of several clipping ranges by weighted squared error, each scale refitted to its own rounding."""
+def _asymmetric4(w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best of several clipping ranges by squared error, each scale refitted to its own rounding."""
     low = np.minimum(w.min(axis=2, keepdims=True), 0)
     high = np.maximum(w.max(axis=2, keepdims=True), 0)
     best_error = np.full(low.shape, np.inf, np.float32)
@@ -102,9 +100,9 @@ def _asymmetric4(w: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarra
         q = np.clip(np.rint(w / scale) + zero, 0, 15)
         steps = q - zero
         # least squares of w on the steps: the scale that fits this rounding best
-        norm = (cost * steps * steps).sum(axis=2, keepdims=True)
-        scale = np.where(norm > 0, (cost * steps * w).sum(axis=2, keepdims=True) / np.where(norm > 0, norm, 1), scale)
-        error = (cost * (w - steps * scale) ** 2).sum(axis=2, keepdims=True)
+        norm = (steps * steps).sum(axis=2, keepdims=True)
+        scale = np.where(norm > 0, (steps * w).sum(axis=2, keepdims=True) / np.where(norm > 0, norm, 1), scale)
+        error = ((w - steps * scale) ** 2).sum(axis=2, keepdims=True)
         better = error < best_error
         np.copyto(best_error, error, where=better)
         np.copyto(best_q, q, where=better)

@@ -53,8 +53,8 @@ def test_every_weight_is_quantized_by_default(tiny_gguf, tmp_path):
     build(tiny_gguf, tmp_path)
     graph = onnx.load(tmp_path / "model.onnx", load_external_data=False).graph
     operators = [node.op_type for node in graph.node]
-    # queries, keys and values in one, the attention's output, gate, up, down; and the head
-    assert operators.count("MatMulNBits") == 5 * SHAPE.layers + 1
+    # queries, keys and values in one, the attention's output, gate and up in one, down; and the head
+    assert operators.count("MatMulNBits") == 4 * SHAPE.layers + 1
     assert "MatMul" not in operators
     large = [
         tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2

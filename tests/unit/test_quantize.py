@@ -80,16 +80,6 @@ def test_4_bits_beat_plain_rounding():
     assert ours < 0.96 * plain
 
 
-def test_importance_moves_the_error_to_inputs_that_matter_less():
-    w = random(64, 128)
-    importance = np.ones(128, np.float32)
-    importance[::8] = 100
-    plain, weighed = (dequantize(quantize(w, Format(4, 32), i)) - w for i in (None, importance))
-    assert (importance * weighed**2).mean() < 0.8 * (importance * plain**2).mean()
-    assert (weighed[:, ::8] ** 2).mean() < (plain[:, ::8] ** 2).mean()
-    assert (weighed**2).mean() > (plain**2).mean()
-
-
 @every_format
 def test_zeros_stay_zeros(form):
     q = quantize(np.zeros((3, 2 * form.block), np.float32), form)
@@ -102,13 +92,6 @@ def test_zeros_stay_zeros(form):
 def test_a_constant_block_stays_constant(form, value):
     w = np.full((2, form.block), value, np.float32)
     np.testing.assert_allclose(dequantize(quantize(w, form)), w, rtol=1e-5)
-
-
-def test_inputs_without_importance_are_no_division_by_zero():
-    w = random(4, 64)
-    with np.errstate(all="raise", under="ignore"):
-        back = dequantize(quantize(w, Format(4, 32), np.zeros(64, np.float32)))
-    assert np.isfinite(back).all()
 
 
 @every_format
