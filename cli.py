@@ -94,6 +94,12 @@ def model_bench(args: argparse.Namespace) -> int:
     return speed.run(args)
 
 
+def index(args: argparse.Namespace) -> int:
+    from foretype.context import command
+
+    return command.run(args)
+
+
 def complete(args: argparse.Namespace) -> int:
     from foretype.lsp import once
 
@@ -124,6 +130,12 @@ def _bench_arguments(parser: argparse.ArgumentParser) -> None:
     from foretype.eval import speed
 
     speed.add_arguments(parser)
+
+
+def _index_arguments(parser: argparse.ArgumentParser) -> None:
+    from foretype.context import command
+
+    command.add_arguments(parser)
 
 
 def _complete_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +169,7 @@ def _none(parser: argparse.ArgumentParser) -> None:
 COMMANDS: dict[str, tuple[str, Arguments, Run] | tuple[str, dict]] = {
     "serve": ("the language server on standard input and output", _none, serve),
     "complete": ("one ghost-text completion, and what it took", _complete_arguments, complete),
+    "index": ("build or refresh the symbol graph of a folder", _index_arguments, index),
     "model": (
         "get, verify, build and measure models",
         {

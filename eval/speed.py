@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import psutil
 
+from foretype.context.machine import cores, peak_mib
 from foretype.eval.provenance import revision
 from foretype.model.backend import BackendError, Cancel
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from foretype.model import store
-    from foretype.model.onnx import OnnxEngine, cores
+    from foretype.model.onnx import OnnxEngine
     from foretype.model.progress import terminal_progress
 
     with terminal_progress() as progress:
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         )
         figures["token_ratio_1024"] = round(figures["token_ms_1024_k1"] / figures["peer_token_ms_1024_k1"], 2)
     figures |= {
-        "peak_rss_mib": round(_peak_mib()),
+        "peak_rss_mib": round(peak_mib()),
         "model": built.manifest.get("name", args.model),
         "adapter": built.manifest.get("adapter", ""),
         "model_sha256": built.manifest.get("sha256", ""),
@@ -113,19 +113,6 @@ def _ask(peer: httpx.Client, tokens: list[int], count: int) -> dict[str, Any]:
     """llama-server's own timings of a prompt that it has not cached (`tools/server/README.md`, "timings")."""
     order = {"prompt": tokens, "n_predict": count, "cache_prompt": False, "ignore_eos": True, "temperature": 0.0}
     return peer.post("/completion", json=order).raise_for_status().json()["timings"]
-
-
-def _peak_mib() -> float:
-    """The most memory that this process ever had resident; where the system does not say, what it has now."""
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):
-        return info.peak_wset / 2**20
-    try:
-        import resource
-    except ImportError:
-        return info.rss / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def _table(figures: dict[str, Any]) -> str:

@@ -12,8 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from foretype.context.machine import cache_dir
 from foretype.model.backend import ModelError
 from foretype.model.carriers import Carrier, carrier_of
 
@@ -82,12 +81,6 @@ def is_path(name: str) -> bool:
     So a folder in the current directory can not take the place of a model of the same name.
     """
     return name.startswith("~") or "/" in name or os.sep in name or name.endswith((".gguf", ".onnx"))
-
-
-def cache_dir() -> Path:
-    """`FORETYPE_CACHE`, or the platform's cache folder. May not exist."""
-    own = os.environ.get("FORETYPE_CACHE")
-    return Path(own).expanduser().absolute() if own else Path(platformdirs.user_cache_dir("foretype", appauthor=False))
 
 
 def models_dir() -> Path:

@@ -12,20 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-import psutil
 
+from foretype.context.machine import cores
 from foretype.model.backend import BackendError, Cancel, Cancelled
 
 # Tokens per run while reading a prompt: bounds the scratch memory and the work on masked positions; longer runs were
 # no faster.
 CHUNK = 128
-
-
-def cores() -> int:
-    """Physical cores that this process may use; a second thread on one core only gets in the way."""
-    physical = psutil.cpu_count(logical=False) or 1
-    process = psutil.Process()
-    return min(physical, len(process.cpu_affinity())) if hasattr(process, "cpu_affinity") else physical
 
 
 class OnnxEngine:

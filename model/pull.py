@@ -15,8 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from foretype.context.machine import cache_dir
 from foretype.model.carriers import Carrier, CarrierError, LocalFile, fetch, is_disk_full, needed_bytes
-from foretype.model.catalogue import Entry, StoreError, cache_dir, digests_file, entry_named, gguf_path, models_dir
+from foretype.model.catalogue import Entry, StoreError, digests_file, entry_named, gguf_path, models_dir
 from foretype.model.digests import computed, digest, remember, remembered, write_whole
 from foretype.model.progress import Progress, silent
 

@@ -1,0 +1,38 @@
+"""What this machine has for us: cores, memory, a folder for what can be made again. Knows nothing of what it is for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import platformdirs
+import psutil
+
+
+def cache_dir() -> Path:
+    """`FORETYPE_CACHE`, or the platform's cache folder. May not exist."""
+    own = os.environ.get("FORETYPE_CACHE")
+    return Path(own).expanduser().absolute() if own else Path(platformdirs.user_cache_dir("foretype", appauthor=False))
+
+
+def cores() -> int:
+    """Physical cores that this process may use; a second thread on one core only gets in the way."""
+    physical = psutil.cpu_count(logical=False) or 1
+    process = psutil.Process()
+    return min(physical, len(process.cpu_affinity())) if hasattr(process, "cpu_affinity") else physical
+
+
+def peak_mib(children: int = 0) -> float:
+    """The most memory that this process ever had resident, and `children` times the most that a child of it had.
+
+    On Windows, where nobody keeps the children's peak, of this process alone.
+    """
+    info = psutil.Process().memory_info()
+    if os.name == "nt":
+        return info.peak_wset / 2**20
+    import resource
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    own, child = (resource.getrusage(who).ru_maxrss / unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own + child * children

@@ -1,0 +1,143 @@
+"""The symbols of one file as rows for the symbol graph's tables, and back.
+
+A file's references to one name are one row, their places packed in a blob: a code base has a million and a half of
+them, and a row for each would take ten times the room and the time. Knows the tables' columns, not the tables.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from foretype.context import languages, secrets, symbols
+from foretype.context.symbols import Definition, Import, Kind
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,   -- -1: not to be trusted, compare the digest
+    digest BLOB NOT NULL, refused TEXT NOT NULL, symbols INTEGER NOT NULL, refs INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS definitions (
+    file INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, line INTEGER NOT NULL, end_line INTEGER NOT NULL,
+    signature TEXT NOT NULL, doc TEXT NOT NULL, container TEXT NOT NULL, PRIMARY KEY (file, ordinal)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS definitions_by_name ON definitions (name, file);
+CREATE TABLE IF NOT EXISTS uses (
+    name TEXT NOT NULL, file INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (name, file)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS uses_by_file ON uses (file);
+CREATE TABLE IF NOT EXISTS imports (
+    file INTEGER NOT NULL, ordinal INTEGER NOT NULL, module TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
+    line INTEGER NOT NULL, PRIMARY KEY (file, ordinal)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS import_words (  -- the words of an import that a file it means may be called by
+    word TEXT NOT NULL, file INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+    PRIMARY KEY (word, file, ordinal)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS import_words_by_file ON import_words (file);
+CREATE TABLE IF NOT EXISTS epoch (paths INTEGER NOT NULL);  -- counts the changes of the set of files
+INSERT INTO epoch SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM epoch);
+CREATE TRIGGER IF NOT EXISTS file_came AFTER INSERT ON files BEGIN UPDATE epoch SET paths = paths + 1; END;
+CREATE TRIGGER IF NOT EXISTS file_went AFTER DELETE ON files BEGIN UPDATE epoch SET paths = paths + 1; END;
+CREATE TRIGGER IF NOT EXISTS file_changed AFTER UPDATE ON files
+    WHEN old.refused <> new.refused OR new.path LIKE '%go.mod' AND old.digest <> new.digest
+    BEGIN UPDATE epoch SET paths = paths + 1; END;
+"""
+DEFINITION = 'd.name, d.kind, f.path, d.start, d."end", d.line, d.end_line, d.signature, d.doc, d.container'
+GO_MOD = "go.mod"
+_PLACE = struct.Struct("<iii")  # line, byte offset, ordinal of the definition around it or -1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the tables hold of one file; each row without its file. `uses` are (name, places)."""
+
+    path: str
+    language: str
+    references: int
+    definitions: list[tuple]
+    uses: list[tuple[str, bytes]]
+    imports: list[tuple[str, str, str, int]]
+    import_words: list[tuple[str, int]]
+
+
+def rows(path: str, source: bytes) -> Rows:
+    """The rows of one file; none for a file of a language without grammar.
+
+    A `go.mod` has one definition, whose signature is the line that names the module.
+    """
+    if path.rpartition("/")[2] == GO_MOD:
+        line = next((line for line in source.decode(errors="replace").splitlines() if line.startswith("module ")), "")
+        definition = (
+            line.removeprefix("module ").partition("//")[0].strip(),
+            "module",
+            0,
+            len(source),
+            0,
+            0,
+            line,
+            "",
+            "",
+        )
+        return Rows(path, "go", 0, [definition] if line else [], [], [], [])
+    language = languages.find("", path)
+    if language is None:
+        return Rows(path, "", 0, [], [], [], [])
+    found = symbols.extract(path, source, language)
+    return Rows(
+        path=path,
+        language=found.language,
+        references=len(found.references),
+        definitions=[
+            (row.name, row.kind, row.start, row.end, row.line, row.end_line, *_hide(row), row.container)
+            for row in found.definitions
+        ],
+        uses=sorted((name, places.astype("<i4").tobytes()) for name, places in found.references.by_name()),
+        imports=[(row.module, row.name, row.alias, row.line) for row in found.imports],
+        import_words=[(word, ordinal) for ordinal, row in enumerate(found.imports) for word in words(row)],
+    )
+
+
+def places(packed: bytes) -> list[tuple[int, int, int]]:
+    """The places in one row of `uses`, in the order of the file: line, byte offset, ordinal of the definition or -1."""
+    return list(_PLACE.iter_unpack(packed))
+
+
+def words(row: Import) -> set[str]:
+    """The last word of the imported module and the imported name: what the file that is meant may be called by.
+
+    "." stands for a module of dots alone, which means a folder by its place and not by its name.
+    """
+    path = row.module.strip("\"'<>").replace("::", "/").replace("\\", "/")
+    last = path.rstrip("./").rpartition("/")[2]
+    is_file = "/" in path or last.endswith(_FILE_ENDS)
+    last = last.partition(".")[0] if is_file else last.rpartition(".")[2]
+    modules = path.split("/") if "::" in row.module else []  # the last ones may be types, the file's name before them
+    return {last or ".", row.name, *modules} - {"", "*"}
+
+
+_FILE_ENDS = (
+    ".h",
+    ".hpp",
+    ".hh",
+    ".hxx",
+    ".inc",
+    ".c",
+    ".cc",
+    ".cpp",
+    ".js",
+    ".mjs",
+    ".cjs",
+    ".jsx",
+    ".ts",
+    ".tsx",
+    ".json",
+)
+
+
+def _hide(row: Definition) -> tuple[str, str]:
+    """Signature and doc line, secrets hidden: what may not be shown is not stored either."""
+    text = row.signature
+    if row.kind in _WITH_VALUES or '"' in text or "'" in text:
+        text = secrets.redact(text)
+    return text, secrets.redact(row.doc) if row.doc else ""
+
+
+_WITH_VALUES: tuple[Kind, ...] = ("constant", "field")
