@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from foretype.context import languages
 from foretype.model.backend import ContextFile, FimRequest
 
 
@@ -52,7 +53,7 @@ class Files:
 
     The current file's path stands "before" the sentinels of the middle, or everything is "inside" the prefix, or only
     that path is ("split"). `between` leaves out the separator before the first file. `newline` says whether the name
-    and each text end in a newline.
+    and each text end in a newline. `comment` turns the paths, or the texts as well, into comments of their language.
     """
 
     repo: Sentinel | None = None
@@ -61,6 +62,7 @@ class Files:
     place: Literal["before", "inside", "split"] = "before"
     between: bool = False
     newline: bool = True
+    comment: Literal["", "path", "all"] = ""
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,20 @@ _NAMES = (
 )
 
 
+# Ways to write other files for weights that have not seen, or have forgotten, their family's own ("files").
+LAYOUTS: dict[str, Files | None] = {
+    "files": None,
+    "plain": Files(place="inside", comment="path"),
+    "comment": Files(place="inside", comment="all"),
+}
+
+
+def written_as(family: Family, layout: str) -> Family:
+    """The family with other files written in one of the `LAYOUTS`. Raises KeyError for another name."""
+    style = LAYOUTS[layout]
+    return replace(family, files=style) if style else family
+
+
 def family_of(name: str) -> Family | None:
     """The family that a model's name, path or architecture speaks of; None when it says nothing known."""
     plain = re.sub(r"[\s_/\\:]+", "-", name.lower())
@@ -268,18 +284,30 @@ def _headers(family: Family, files: tuple[ContextFile, ...], path: str) -> tuple
     if not files:
         return [], []
     end = "\n" if style.newline else ""
+    own_path = path or "untitled"
     parts: list[Part] = [style.repo, Text(REPOSITORY + end, "context")] if style.repo else []
     for index, file in enumerate(files):
         if style.file and not (style.between and index == 0):
             parts.append(style.file)
         body = file.text if not end or file.text.endswith(end) else file.text + end
-        parts.append(Text(f"{style.mark}{file.path}\n{body}", "context"))
+        if style.comment == "all":
+            body = "".join(_marker(file.path) + line for line in body.splitlines(keepends=True))
+        parts.append(Text(f"{_mark(style, file.path)}{file.path}\n{body}", "context"))
     if style.file:
         parts.append(style.file)
-    own = Text(f"{style.mark}{path or 'untitled'}\n", "context")
+    own = Text(f"{_mark(style, own_path)}{own_path}\n", "context")
     if style.place == "before":
         return [*parts, own], []
     return ([], [*parts, own]) if style.place == "inside" else (parts, [own])
+
+
+def _mark(style: Files, path: str) -> str:
+    return _marker(path) if style.comment else style.mark
+
+
+def _marker(path: str) -> str:
+    language = languages.find("", path)
+    return f"{language.line_comment if language and language.line_comment else '#'} "
 
 
 def _broken_up(text: str, family: Family) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foretype.model import fim
-from foretype.model.backend import BackendError, Cancel, FimRequest, FimResult
+from foretype.model.backend import BackendError, Cancel, ContextFile, FimRequest, FimResult
 from foretype.model.engine import Engine
 from foretype.model.generate import Decoder, Text, heal
 from foretype.model.progress import Progress, silent
@@ -19,6 +19,8 @@ from foretype.model.tokenizer import Vocab
 
 # Characters per token when a text is cut before it is tokenized: more than code has (3 to 4), to be on the safe side.
 _CHARACTERS = 8
+# Tokens of the line at the cursor that always find room beside other files.
+_CURRENT_LINE = 128
 # How far the window may grow past its budget before its left edge moves: while it stays, the cache survives.
 _SLACK = 1.25
 
@@ -61,7 +63,9 @@ def open_backend(
     capacity = min(context_tokens, built.manifest.get("context", context_tokens))
     engine = OnnxEngine(built.model, capacity, threads)
     label = " + ".join(filter(None, (built.manifest.get("name", Path(name).name), built.manifest.get("adapter", ""))))
-    return LocalBackend(label, engine, vocab, family, Budget(prefix_tokens, suffix_tokens))
+    backend = LocalBackend(label, engine, vocab, family, Budget(prefix_tokens, suffix_tokens))
+    backend.model_sha256 = built.manifest.get("sha256", "")
+    return backend
 
 
 class LocalBackend:
@@ -74,7 +78,10 @@ class LocalBackend:
                 f"{name} has no token {missing[0]}, so it cannot fill in the middle as {family.name} does"
             )
         self.name = name
-        self._engine, self._vocab, self._family, self._budget = engine, vocab, family, budget
+        self._engine, self._vocab, self._budget = engine, vocab, budget
+        self._family = family
+        self.context_layout = "files"  # one of `fim.LAYOUTS`: how other files are written
+        self.model_sha256 = ""
         self._decoder = Decoder(engine, vocab)
         self._stops = frozenset(vocab.special[stop] for stop in family.stop if stop in vocab.special)
         self._window = Window("", 0, "")
@@ -137,8 +144,16 @@ class LocalBackend:
         """Nothing to do: the engine goes with the object."""
 
     def _lay_out(self, request: FimRequest, before: list[int], after: list[int]) -> list[int]:
+        """The prompt, with as many of the last files as leave room for an answer."""
+        files = request.files
+        most = self._engine.capacity - request.max_tokens - _CURRENT_LINE
+        while len(tokens := self._tokens(files, request.path, before, after)) > most and files:
+            files = files[1:]
+        return tokens
+
+    def _tokens(self, files: tuple[ContextFile, ...], path: str, before: list[int], after: list[int]) -> list[int]:
         tokens: list[int] = []
-        for part in fim.layout(self._family, "", "", request.files, request.path):
+        for part in fim.layout(fim.written_as(self._family, self.context_layout), "", "", files, path):
             if isinstance(part, fim.Sentinel):
                 tokens.append(self._vocab.special[part.token])
             elif part.role == "context":
