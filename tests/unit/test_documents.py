@@ -13,7 +13,7 @@ from lsprotocol import types
 
 from foretype.lsp.documents import Change, Documents, Edit, path_from_uri
 
-URI = "file:///work/a.py"
+URI = "file:///desk/a.py"
 
 
 def change(text: str, *place: int) -> SimpleNamespace:
@@ -35,7 +35,7 @@ def edited(text: str, *changes: SimpleNamespace, encoding="utf-16") -> str:
 
 
 def test_open_get_close() -> None:
-    documents = Documents(root="/work")
+    documents = Documents(root="/desk")
     documents.open(URI, "python", 7, "a\r\nb")
     snapshot = documents.get(URI)
     assert (snapshot.uri, snapshot.path, snapshot.language, snapshot.version) == (URI, "a.py", "python", 7)
@@ -193,38 +193,38 @@ def test_a_keystroke_in_a_long_file_does_not_cost_the_file() -> None:
 @pytest.mark.parametrize(
     ("uri", "root", "path"),
     [
-        ("file:///work/src/a.py", "/work", "src/a.py"),
-        ("file:///work/src/a.py", "/work/", "src/a.py"),
-        ("file:///work/src/a.py", "file:///work", "src/a.py"),
-        ("file:///work/src/a.py", None, "a.py"),
-        ("file:///worker/a.py", "/work", "a.py"),
-        ("file:///work", "/work", "work"),
-        ("file:///work/a.py", "/", "work/a.py"),
-        ("file://localhost/work/a.py", "/work", "a.py"),
-        ("file:/work/b/a.py", "/work", "b/a.py"),
-        ("FILE:///work/b/a.py", "/work", "b/a.py"),
-        ("file:///my%20work/%C3%A9%23%25.py", "/my work", "é#%.py"),
+        ("file:///desk/src/a.py", "/desk", "src/a.py"),
+        ("file:///desk/src/a.py", "/desk/", "src/a.py"),
+        ("file:///desk/src/a.py", "file:///desk", "src/a.py"),
+        ("file:///desk/src/a.py", None, "a.py"),
+        ("file:///desker/a.py", "/desk", "a.py"),
+        ("file:///desk", "/desk", "desk"),
+        ("file:///desk/a.py", "/", "desk/a.py"),
+        ("file://localhost/desk/a.py", "/desk", "a.py"),
+        ("file:/desk/b/a.py", "/desk", "b/a.py"),
+        ("FILE:///desk/b/a.py", "/desk", "b/a.py"),
+        ("file:///my%20desk/%C3%A9%23%25.py", "/my desk", "é#%.py"),
         ("file:///w/what?#1.py", "/w", "what?#1.py"),
         ("file:///w/%FF.py", "/w", "\ufffd.py"),
         ("file:///w/\ud83d.py", "/w", "\ud83d.py"),
         # Windows, wherever the test runs
-        ("file:///c%3A/Work/src/a.py", "C:\\Work", "src/a.py"),
-        ("file:///C:/Work/src/a.py", "file:///c%3A/work", "src/a.py"),
-        ("file:///c:/work/a.py", "c:/work", "a.py"),
-        ("file:///c:/work/a.py", "d:\\work", "a.py"),
-        ("file:///c:/work/a.py", "/work", "a.py"),
+        ("file:///c%3A/Desk/src/a.py", "C:\\Desk", "src/a.py"),
+        ("file:///C:/Desk/src/a.py", "file:///c%3A/desk", "src/a.py"),
+        ("file:///c:/desk/a.py", "c:/desk", "a.py"),
+        ("file:///c:/desk/a.py", "d:\\desk", "a.py"),
+        ("file:///c:/desk/a.py", "/desk", "a.py"),
         ("file://server/share/src/a.py", "\\\\server\\share", "src/a.py"),
         # what is not a file
-        ("untitled:Untitled-1", "/work", "Untitled-1"),
-        ("untitled:/work/new.py", "/work", "new.py"),
-        ("untitled:c:\\work\\new.py", "/work", "new.py"),
-        ("git:/work/a.py?%7B%22ref%22%3A%22~%22%7D", "/work", "a.py"),
-        ("vscode-notebook-cell:/work/n.ipynb#W0sZmls", "/work", "n.ipynb"),
-        ("vscode-remote://ssh-remote%2Bhost/work/b/a.py", "/work", "a.py"),
-        ("zipfile:///work/a.zip::b/c.py", "/work", "c.py"),
-        ("C:\\work\\a.py", "/work", "a.py"),
-        ("/work/a.py", "/work", "a.py"),
-        ("file://[broken", "/work", "[broken"),
+        ("untitled:Untitled-1", "/desk", "Untitled-1"),
+        ("untitled:/desk/new.py", "/desk", "new.py"),
+        ("untitled:c:\\desk\\new.py", "/desk", "new.py"),
+        ("git:/desk/a.py?%7B%22ref%22%3A%22~%22%7D", "/desk", "a.py"),
+        ("vscode-notebook-cell:/desk/n.ipynb#W0sZmls", "/desk", "n.ipynb"),
+        ("vscode-remote://ssh-remote%2Bhost/desk/b/a.py", "/desk", "a.py"),
+        ("zipfile:///desk/a.zip::b/c.py", "/desk", "c.py"),
+        ("C:\\desk\\a.py", "/desk", "a.py"),
+        ("/desk/a.py", "/desk", "a.py"),
+        ("file://[broken", "/desk", "[broken"),
         ("untitled:", None, "untitled:"),
         ("file:///", "/", "file:///"),
         ("", None, ""),
