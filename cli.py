@@ -100,6 +100,12 @@ def index(args: argparse.Namespace) -> int:
     return command.run(args)
 
 
+def context(args: argparse.Namespace) -> int:
+    from foretype.lsp import explain
+
+    return explain.run(args)
+
+
 def complete(args: argparse.Namespace) -> int:
     from foretype.lsp import once
 
@@ -110,6 +116,12 @@ def infill(args: argparse.Namespace) -> int:
     from foretype.eval import infill
 
     return infill.run(args)
+
+
+def crossfile(args: argparse.Namespace) -> int:
+    from foretype.eval import crossfile
+
+    return crossfile.run(args)
 
 
 def divergence(args: argparse.Namespace) -> int:
@@ -132,6 +144,11 @@ def _bench_arguments(parser: argparse.ArgumentParser) -> None:
     speed.add_arguments(parser)
 
 
+def _context_arguments(parser: argparse.ArgumentParser) -> None:
+    _complete_arguments(parser)
+    parser.add_argument("--tokens", type=int, default=192, help="the most to show (default: %(default)s)")
+
+
 def _index_arguments(parser: argparse.ArgumentParser) -> None:
     from foretype.context import command
 
@@ -149,6 +166,12 @@ def _infill_arguments(parser: argparse.ArgumentParser) -> None:
     from foretype.eval import infill
 
     infill.add_arguments(parser)
+
+
+def _crossfile_arguments(parser: argparse.ArgumentParser) -> None:
+    from foretype.eval import crossfile
+
+    crossfile.add_arguments(parser)
 
 
 def _divergence_arguments(parser: argparse.ArgumentParser) -> None:
@@ -170,6 +193,7 @@ COMMANDS: dict[str, tuple[str, Arguments, Run] | tuple[str, dict]] = {
     "serve": ("the language server on standard input and output", _none, serve),
     "complete": ("one ghost-text completion, and what it took", _complete_arguments, complete),
     "index": ("build or refresh the symbol graph of a folder", _index_arguments, index),
+    "context": ("what of the workspace belongs into the prompt at a place", _context_arguments, context),
     "model": (
         "get, verify, build and measure models",
         {
@@ -182,6 +206,7 @@ COMMANDS: dict[str, tuple[str, Arguments, Run] | tuple[str, dict]] = {
         "benchmarks",
         {
             "infill": ("HumanEval-Infilling, by running the tests", _infill_arguments, infill),
+            "crossfile": ("what cross-file context is worth, on real packages", _crossfile_arguments, crossfile),
             "divergence": ("what quantization changes in the next token", _divergence_arguments, divergence),
         },
     ),

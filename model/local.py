@@ -135,6 +135,10 @@ class LocalBackend:
             },
         )
 
+    def count(self, text: str) -> int:
+        """The tokens of a text."""
+        return len(self._vocab.encode(text))
+
     def reset(self) -> None:
         """Forgets everything that an earlier request left behind."""
         self._decoder.reset()

@@ -1,0 +1,163 @@
+"""What is known of one workspace, in one place: what may be read, its symbols, its windows, its recent edits.
+
+The text of an open document goes before that of its file. Keeping things fresh is work for a thread of the caller's
+(`refresh`, `changed`); what the editor tells (`opened`, `edited`, `closed`) only takes note of it. Does not know when
+it is time for either, nor what any of it is for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from foretype.context import languages
+from foretype.context.graph import Graph
+from foretype.context.guard import Guard, content_refusal
+from foretype.context.history import DiffEvent, Edit, History
+from foretype.context.indexing import Progress, Stats
+from foretype.context.similar import SimilarIndex
+from foretype.context.text import Snapshot, split_lines
+
+_log = logging.getLogger(__name__)
+
+_Status = tuple[int, int]  # size, time of change in nanoseconds
+
+
+class Workspace:
+    """One workspace. Any thread may call; paths are relative to `root`, with forward slashes.
+
+    `similar` is empty until the first `refresh`, and `graph` as the last session left it.
+    """
+
+    def __init__(self, guard: Guard, graph: Graph) -> None:
+        self.root = guard.root
+        self.guard = guard
+        self.graph = graph
+        self.similar = SimilarIndex()
+        self._history = History()
+        self._open: dict[str, Snapshot] = {}
+        self._known: dict[str, _Status] = {}
+        self._noting = threading.Lock()  # held for no longer than a dictionary takes
+        self._working = threading.Lock()  # one refresh at a time
+
+    @classmethod
+    def open(cls, root: str | Path, cache_dir: Path | None, include: Collection[str] = ()) -> Workspace:
+        """The workspace in the folder `root`; its graph is kept in memory where `cache_dir` is None."""
+        return cls(Guard(root, include), Graph.open(root, cache_dir))
+
+    def close(self) -> None:
+        self.graph.close()
+
+    def refresh(self, progress: Progress = lambda *_: None, children: int | None = None) -> Stats:
+        """Takes up every file that may be read, and is new or changed; forgets those that are gone.
+
+        Takes seconds where the workspace is large and new. `children` are processes to parse with, by default as many
+        as there are cores.
+        """
+        with self._working:
+            stats = self.graph.refresh(self.guard, progress, children)
+            self._refresh_similar(progress)
+            for snapshot in self.open_documents():
+                self._take_up(snapshot.path)
+            return stats
+
+    def changed(self, path: str) -> None:
+        """Takes up one file as it is now: written, deleted, or edited in an open document that has settled."""
+        with self._working:
+            self._take_up(path)
+
+    def opened(self, snapshot: Snapshot) -> None:
+        """A document was opened, or is now this text."""
+        with self._noting:
+            self._open[snapshot.uri] = snapshot
+
+    def edited(self, before: Snapshot, edits: Iterable[Edit], now: float, after: Snapshot | None = None) -> None:
+        """Edits, the first of them to `before`, at `now` seconds of any clock that does not go backwards.
+
+        `after` is the text that they left, where it is at hand.
+        """
+        with self._noting:
+            self._history.record(before, edits, now)
+            if after is not None:
+                self._open[after.uri] = after
+
+    def closed(self, uri: str) -> None:
+        """A document was closed; its recent edits stay what they are. `changed` takes up its file again."""
+        with self._noting:
+            self._open.pop(uri, None)
+
+    def open_documents(self) -> tuple[Snapshot, ...]:
+        """The open documents, the one last opened or edited at the end."""
+        with self._noting:
+            return tuple(self._open.values())
+
+    def recent_edits(self, limit: int) -> tuple[DiffEvent, ...]:
+        """The latest edits of files that may be read, newest first."""
+        with self._noting:
+            events = self._history.recent(limit)
+        allowed = {path for path in {event.path for event in events} if not self.guard.refusal(path)}
+        return tuple(event for event in events if event.path in allowed)
+
+    def read(self, path: str) -> Sequence[str] | None:
+        """The lines of a file as they are now, with terminators; None if it is gone or may not be read."""
+        if self.guard.refusal(path):
+            return None
+        if (snapshot := self._document(path)) is not None:
+            return snapshot.lines
+        source = self._source(path)
+        return None if source is None else split_lines(source.decode("utf-8", "replace"))
+
+    def _take_up(self, path: str) -> None:
+        lines = None
+        snapshot = self._document(path)
+        if self.guard.refusal(path):
+            source = None
+        elif snapshot is not None:
+            source, lines = snapshot.text.encode("utf-8", "replace"), snapshot.lines
+            if content_refusal(source):
+                source = None
+        else:
+            source = self._source(path)
+        self.graph.update(path, source)
+        self._known.pop(path, None)
+        if source is None:
+            self.similar.remove(path)
+        else:
+            self.similar.update(path, lines or split_lines(source.decode("utf-8", "replace")))
+
+    def _refresh_similar(self, progress: Progress) -> None:
+        seen: dict[str, _Status] = {}
+        for path, status in self.guard.files(_is_source):
+            seen[path] = status.st_size, status.st_mtime_ns
+        doubtful = [path for path, status in seen.items() if self._known.get(path) != status]
+        for done, path in enumerate(doubtful, 1):
+            source = self._source(path)
+            if source is None:
+                self.similar.remove(path)
+            else:
+                self.similar.update(path, split_lines(source.decode("utf-8", "replace")))
+            progress("windows", done, len(doubtful))
+            time.sleep(0)  # this is pure computing: others wait for the interpreter
+        for path in self._known.keys() - seen.keys():
+            self.similar.remove(path)
+        self._known = seen
+
+    def _source(self, path: str) -> bytes | None:
+        """The bytes of a file, None if it cannot be read or is not worth it. The guard has been asked."""
+        try:
+            source = (self.root / path).read_bytes()
+        except OSError as error:
+            _log.debug("%s: %s", path, error)
+            return None
+        return None if content_refusal(source) else source
+
+    def _document(self, path: str) -> Snapshot | None:
+        with self._noting:
+            return next((snapshot for snapshot in self._open.values() if snapshot.path == path), None)
+
+
+def _is_source(path: str) -> bool:
+    return languages.find("", path) is not None
