@@ -13,12 +13,16 @@ from foretype.context import languages, syntax
 from foretype.lsp import policy
 from foretype.lsp.options import Options
 from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
+from foretype.lsp.project import Project
 from foretype.lsp.trim import Place, trim
-from foretype.model.backend import Backend, Cancel, FimRequest, FimResult
+from foretype.model.backend import Backend, Cancel, ContextFile, FimRequest, FimResult
 
 
-def complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel) -> Outcome:
-    """Blocks until there is an outcome. Raises `Cancelled`, `BackendError`."""
+def complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel, project: Project | None = None) -> Outcome:
+    """Blocks until there is an outcome; `project` gives what the prompt holds of other files.
+
+    Raises `Cancelled`, `BackendError`.
+    """
     clock = Stopwatch()
     cancel.check()
     limits = options.completion
@@ -28,10 +32,12 @@ def complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel) -> Ou
         return Nothing("comment", clock.stages_ms)
     mode = syntax.mode(prefix, suffix, language) if limits.mode == "auto" else limits.mode
     multi = mode == "multi"
+    snippets = project.snippets(ask.snapshot, ask.line, ask.column, options) if project else ()
     request = FimRequest(
         prefix=prefix,
         suffix=suffix,
         path=ask.snapshot.path,
+        files=tuple(ContextFile(snippet.path, snippet.text) for snippet in snippets),
         max_tokens=limits.max_tokens_multi if multi else limits.max_tokens_single,
         single_line=not multi,
         stop=syntax.node_end(prefix, suffix, language) if multi else None,

@@ -89,6 +89,10 @@ class Documents:
         """Forgets a document; False if it was not open."""
         return self._documents.pop(uri, None) is not None
 
+    def all(self) -> list[Snapshot]:
+        """The documents that are open, as they are now."""
+        return [snapshot for uri in self._documents if (snapshot := self.get(uri))]
+
     def get(self, uri: str) -> Snapshot | None:
         """The document as it is now, the same object until it changes; None if it is not open.
 

@@ -16,8 +16,7 @@ from foretype.context.gather import Budget, Snippet, gather
 from foretype.context.machine import cache_dir
 from foretype.context.workspace import Workspace
 from foretype.lsp import once
-
-_CHARACTERS_PER_TOKEN = 3.5  # of code
+from foretype.lsp.project import tokens_of
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,11 +37,6 @@ def run(args: argparse.Namespace) -> int:
         workspace.close()
     sys.stdout.write(_json(snippets) if args.json else _text(place, snippets))
     return 0
-
-
-def tokens_of(text: str) -> int:
-    """A guess, where no tokenizer is loaded."""
-    return round(len(text) / _CHARACTERS_PER_TOKEN)
 
 
 def _json(snippets: Sequence[Snippet]) -> str:

@@ -126,6 +126,17 @@ class CompletionOptions:
 
 
 @dataclass(frozen=True)
+class ContextOptions:
+    enabled: bool = _option(
+        False,
+        "Whether parts of other files of the workspace are put into the prompt.",
+        workspace="only off",
+    )
+    tokens: int = _option(192, "What of other files the model sees.", minimum=0, maximum=8192)
+    include: tuple[str, ...] = _option((), "Read only these folders of the workspace.", workspace="no")
+
+
+@dataclass(frozen=True)
 class OpenaiOptions:
     url: str = _option("", "Base address of a server with `/v1/completions`.", workspace="no")
     model: str = _option("", "The model's name on that server.", workspace="no")
@@ -150,6 +161,7 @@ class LogOptions:
 class Options:
     model: ModelOptions = ModelOptions()
     completion: CompletionOptions = CompletionOptions()
+    context: ContextOptions = ContextOptions()
     openai: OpenaiOptions = OpenaiOptions()
     log: LogOptions = LogOptions()
 

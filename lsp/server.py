@@ -23,6 +23,7 @@ from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 
 from foretype import __version__
+from foretype.lsp.documents import path_from_uri
 from foretype.lsp.events import Ledger
 from foretype.lsp.host import Host
 from foretype.lsp.options import Options, load
@@ -53,6 +54,7 @@ class Server(LanguageServer):
     initialization: object = None
     root: Path | None = None
     problems: tuple[str, ...] = ()
+    watching: bool = False
 
     def report_server_error(self, error: Exception, source: object) -> None:
         """To the log alone: a client that asked has its answer, and one that did not cannot help it."""
@@ -100,6 +102,17 @@ def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     ls.session.close(params.text_document.uri)
 
 
+@server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
+    ls.session.file_changed(path_from_uri(params.text_document.uri, ls.session.documents.root))
+
+
+@server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
+    for change in params.changes:
+        ls.session.file_changed(path_from_uri(change.uri, ls.session.documents.root))
+
+
 @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList | None:
     place = params.position
@@ -143,6 +156,21 @@ def configure(ls: Server, settings: object) -> None:
         complain(ls, "\n".join(news), types.MessageType.Warning)
     ls.problems = loaded.problems
     ls.session.configure(loaded.options)
+    if ls.session.project and not ls.watching:
+        ls.watching = True
+        watch_files(ls)
+
+
+def watch_files(ls: Server) -> None:
+    """Asks the client to tell of files that change on disk, where it can."""
+    workspace = ls.client_capabilities.workspace
+    watched = workspace.did_change_watched_files if workspace else None
+    if not (watched and watched.dynamic_registration):
+        return
+    everything = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*")])
+    method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+    registration = types.Registration("foretype-files", method, everything)
+    ls.client_register_capability(types.RegistrationParams([registration]), lambda _: None)
 
 
 def serve_stdio() -> int:

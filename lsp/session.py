@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from foretype.context.text import Snapshot, column_from_units
@@ -19,8 +20,9 @@ from foretype.lsp import policy
 from foretype.lsp.documents import Documents
 from foretype.lsp.events import Ledger
 from foretype.lsp.host import Host, open_backend
-from foretype.lsp.options import Options
+from foretype.lsp.options import ContextOptions, Options
 from foretype.lsp.outcome import REASONS, Ask, Nothing, Outcome, Reason, Suggestion
+from foretype.lsp.project import Project
 from foretype.model.backend import Backend, Cancel
 from foretype.model.progress import Progress
 
@@ -46,6 +48,8 @@ class Session:
         self.options = options
         self.host = host
         self.ledger = ledger
+        self.project: Project | None = None
+        self._context: ContextOptions | None = None  # that the project was made with
         self._alive: dict[str, _Attempt] = {}
         self._last: Mapping[str, object] = {}
 
@@ -75,20 +79,46 @@ class Session:
     def open(self, uri: str, language: str, version: int, text: str) -> None:
         self._end(uri, "stale")
         self.documents.open(uri, language, version, text)
+        if self.project and (snapshot := self.documents.get(uri)):
+            self.project.opened(snapshot)
 
     def change(self, uri: str, version: int, changes: Iterable[Any]) -> None:
         self._end(uri, "stale")
-        self.documents.change(uri, version, changes)
+        before = self.documents.get(uri)
+        change = self.documents.change(uri, version, changes)
+        if self.project and before and (after := self.documents.get(uri)):
+            self.project.edited(before, change.edits, after)
 
     def close(self, uri: str) -> None:
         self._end(uri, "stale")
+        snapshot = self.documents.get(uri)
         self.documents.close(uri)
+        if self.project and snapshot:
+            self.project.closed(snapshot)
+
+    def file_changed(self, path: str) -> None:
+        """A file of the workspace changed on disk; `path` is relative to it."""
+        if self.project:
+            self.project.changed(path)
 
     def configure(self, options: Options) -> None:
         self.options = options
+        self._configure_project(options)
         if self.host.configure(options):
             for uri in list(self._alive):
                 self._end(uri, "loading" if options.completion.enabled else "off")
+
+    def _configure_project(self, options: Options) -> None:
+        root, wanted = self.documents.root, options.context if options.context.enabled else None
+        if wanted == self._context:
+            return
+        self._context = wanted
+        if self.project:
+            self.project.stop()
+        self.project = Project(Path(root), wanted.include) if wanted and root else None
+        if self.project:
+            for snapshot in self.documents.all():
+                self.project.opened(snapshot)
 
     def status(self) -> dict[str, object]:
         """State of the model, counts since the start, and what became of the last request."""
@@ -113,7 +143,9 @@ class Session:
             await asyncio.wait([attempt.outcome], timeout=self.options.completion.debounce_ms / 1000)
         if not attempt.outcome.done():
             ask = Ask(snapshot, line, column, explicit)
-            self.host.submit(partial(_complete, ask, self.options), attempt.cancel, partial(_settle, attempt))
+            self.host.submit(
+                partial(_complete, ask, self.options, self.project), attempt.cancel, partial(_settle, attempt)
+            )
         return await attempt.outcome
 
     def _end(self, uri: str, reason: Reason) -> None:
@@ -145,7 +177,7 @@ def open_all(options: Options, progress: Progress) -> Backend:
     return open_backend(options, progress)
 
 
-def _complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel) -> Outcome:
+def _complete(ask: Ask, options: Options, project: Project | None, backend: Backend, cancel: Cancel) -> Outcome:
     from foretype.lsp.completion import complete
 
-    return complete(ask, options, backend, cancel)
+    return complete(ask, options, backend, cancel, project)

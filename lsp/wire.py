@@ -329,5 +329,10 @@ def _capabilities(encodings: Sequence[str]) -> dict[str, Any]:
             "inlineCompletion": {"dynamicRegistration": False},
         },
         "window": {"workDoneProgress": True},
-        "workspace": {"configuration": True, "workspaceFolders": True, "didChangeConfiguration": {}},
+        "workspace": {
+            "configuration": True,
+            "workspaceFolders": True,
+            "didChangeConfiguration": {},
+            "didChangeWatchedFiles": {"dynamicRegistration": True},
+        },
     }

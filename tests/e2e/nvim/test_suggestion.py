@@ -195,3 +195,15 @@ def test_alternatives(editor: Editor) -> None:
     editor.type("<M-]>")
     editor.wait_for_ghost("a")
     assert added(editor, before).get("accepted", 0) == 0
+
+
+def test_lines_below_the_window_are_scrolled_into_it(editor: Editor, stub: StubOpenAI) -> None:
+    stub.script = finish("    if right:", "\n        left += 1\n        return left")
+    editor.lua("vim.o.scrolloff = 0; vim.api.nvim_buf_set_lines(0, 0, -1, false, vim.fn['repeat']({ 'x = 1' }, 60))")
+    editor.type("G$")
+    editor.wait(lambda: editor.lua("return vim.fn.winline() == vim.fn.winheight(0)"), "the cursor to be at the bottom")
+    editor.type("o    if right:")
+    editor.wait_for_ghost("\n        left += 1\n        return left")
+    assert editor.lua("return vim.fn.winline() + 2 == vim.fn.winheight(0)")
+    editor.pump()
+    assert any(row.startswith("        return left") for row in editor.shown(50))

@@ -56,6 +56,18 @@ local function interleave(text, tail)
   return parts
 end
 
+--- Scroll so that `count` lines from the cursor's on are in the window, as far as it is high enough: Neovim does not
+--- scroll for virtual lines, and nobody should accept what nobody sees.
+---@param row integer the cursor's line, 0-based
+---@param count integer
+function M.make_room(row, count)
+  local below = vim.fn.winline() + count - 1 - api.nvim_win_get_height(0)
+  if count > 1 and below > 0 then
+    local view = vim.fn.winsaveview()
+    vim.fn.winrestview({ topline = math.min(view.topline + below, row + 1) })
+  end
+end
+
 --- Show `text` at the cursor of the current window.
 ---@param bufnr integer
 ---@param row integer
@@ -96,6 +108,7 @@ function M.show(bufnr, row, col, text, tail)
     }
   end
 
+  M.make_room(row, #lines)
   for id, mark in ipairs(marks) do
     local opts = vim.tbl_extend("error", mark.opts, { id = id, hl_mode = "combine", strict = false })
     api.nvim_buf_set_extmark(bufnr, namespace, row, mark.col, opts)
