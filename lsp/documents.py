@@ -180,10 +180,15 @@ def path_from_uri(uri: str, root: str | None = None) -> str:
     if path is None:
         rest = re.split("[?#]", _SCHEME.sub("", uri, count=1), maxsplit=1)[0]
         return re.split(r"[/\\]", unquote(rest).rstrip("/\\"))[-1] or uri
-    folder = _pure(root) if root else None
-    if folder is not None and path != folder and type(path) is type(folder) and path.is_relative_to(folder):
-        return path.relative_to(folder).as_posix()
-    return path.name or uri
+    return path_inside(uri, root) or path.name or uri
+
+
+def path_inside(uri: str, root: str | None) -> str | None:
+    """The document's path below `root`, with forward slashes; None if it is no file there."""
+    path, folder = _file_path(uri), _pure(root) if root else None
+    if path is None or folder is None or path == folder or type(path) is not type(folder):
+        return None
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
 
 
 def _pure(root: str) -> PurePath:

@@ -73,6 +73,8 @@ class Project:
     def changed(self, path: str, after_s: float = 0.0) -> None:
         """A file is to be read again, on disk or as the document that is open."""
         with self._wake:
+            if self._ended:
+                return
             self._due[path] = time.monotonic() + after_s
             self._wake.notify()
 
@@ -103,6 +105,8 @@ class Project:
     def _do(self, job: Job) -> None:
         """What only takes note is done at once where that is possible."""
         with self._wake:
+            if self._ended:
+                return
             if self._workspace is None:
                 self._jobs.append(job)
                 return
@@ -119,7 +123,10 @@ class Project:
             workspace.close()
         except Exception as error:
             log.error("no context from other files: %s", type(error).__name__)
-            self._workspace = None
+            with self._wake:  # nothing is to pile up for a thread that is gone
+                self._ended, self._workspace = True, None
+                self._jobs.clear()
+                self._due.clear()
 
     def _step(self, workspace: Workspace) -> None:
         """One job, or one file that is due, or a wait for either."""

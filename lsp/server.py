@@ -23,7 +23,6 @@ from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 
 from foretype import __version__
-from foretype.lsp.documents import path_from_uri
 from foretype.lsp.events import Ledger
 from foretype.lsp.host import Host
 from foretype.lsp.options import Options, load
@@ -104,13 +103,13 @@ def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
 
 @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
 def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
-    ls.session.file_changed(path_from_uri(params.text_document.uri, ls.session.documents.root))
+    ls.session.file_changed(params.text_document.uri)
 
 
 @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
 def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
     for change in params.changes:
-        ls.session.file_changed(path_from_uri(change.uri, ls.session.documents.root))
+        ls.session.file_changed(change.uri)
 
 
 @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())

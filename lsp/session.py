@@ -17,7 +17,7 @@ from typing import Any
 
 from foretype.context.text import Snapshot, column_from_units
 from foretype.lsp import policy
-from foretype.lsp.documents import Documents
+from foretype.lsp.documents import Documents, path_inside
 from foretype.lsp.events import Ledger
 from foretype.lsp.host import Host, open_backend
 from foretype.lsp.options import ContextOptions, Options
@@ -79,27 +79,31 @@ class Session:
     def open(self, uri: str, language: str, version: int, text: str) -> None:
         self._end(uri, "stale")
         self.documents.open(uri, language, version, text)
-        if self.project and (snapshot := self.documents.get(uri)):
-            self.project.opened(snapshot)
+        if (project := self._project_of(uri)) and (snapshot := self.documents.get(uri)):
+            project.opened(snapshot)
 
     def change(self, uri: str, version: int, changes: Iterable[Any]) -> None:
         self._end(uri, "stale")
         before = self.documents.get(uri)
         change = self.documents.change(uri, version, changes)
-        if self.project and before and (after := self.documents.get(uri)):
-            self.project.edited(before, change.edits, after)
+        if (project := self._project_of(uri)) and before and (after := self.documents.get(uri)):
+            project.edited(before, change.edits, after)
 
     def close(self, uri: str) -> None:
         self._end(uri, "stale")
         snapshot = self.documents.get(uri)
         self.documents.close(uri)
-        if self.project and snapshot:
-            self.project.closed(snapshot)
+        if (project := self._project_of(uri)) and snapshot:
+            project.closed(snapshot)
 
-    def file_changed(self, path: str) -> None:
-        """A file of the workspace changed on disk; `path` is relative to it."""
-        if self.project:
-            self.project.changed(path)
+    def file_changed(self, uri: str) -> None:
+        """A file changed on disk."""
+        if (project := self._project_of(uri)) and (path := path_inside(uri, self.documents.root)):
+            project.changed(path)
+
+    def _project_of(self, uri: str) -> Project | None:
+        """None for a document outside the workspace: it may have the name of a file inside, and is nobody's context."""
+        return self.project if path_inside(uri, self.documents.root) else None
 
     def configure(self, options: Options) -> None:
         self.options = options
@@ -118,7 +122,8 @@ class Session:
         self.project = Project(Path(root), wanted.include) if wanted and root else None
         if self.project:
             for snapshot in self.documents.all():
-                self.project.opened(snapshot)
+                if project := self._project_of(snapshot.uri):
+                    project.opened(snapshot)
 
     def status(self) -> dict[str, object]:
         """State of the model, counts since the start, and what became of the last request."""
@@ -144,7 +149,9 @@ class Session:
         if not attempt.outcome.done():
             ask = Ask(snapshot, line, column, explicit)
             self.host.submit(
-                partial(_complete, ask, self.options, self.project), attempt.cancel, partial(_settle, attempt)
+                partial(_complete, ask, self.options, self._project_of(snapshot.uri)),
+                attempt.cancel,
+                partial(_settle, attempt),
             )
         return await attempt.outcome
 

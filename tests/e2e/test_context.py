@@ -77,6 +77,16 @@ def test_secrets_stay_out(root, stub, tmp_path) -> None:
     assert all(key not in request["prompt"] for request in stub.requests)
 
 
+def test_a_document_outside_does_not_pass_for_a_file_of_the_same_name(root, stub, tmp_path) -> None:
+    outside = tmp_path / "shapes.py"
+    outside.write_text(AREA.replace("width", "breadth"), "utf-8")
+    with start(root, stub, tmp_path, enabled=True) as client:
+        client.open(outside, "python")
+        uri = client.open(root / "main.py", "python")
+        until(lambda: "def area(width: float" in prompt_at(client, stub, uri), timeout=20)
+    assert all("breadth" not in request["prompt"] for request in stub.requests)
+
+
 def test_nothing_of_other_files_where_it_is_off(root, stub, tmp_path) -> None:
     with start(root, stub, tmp_path, enabled=False) as client:
         uri = client.open(root / "main.py", "python")

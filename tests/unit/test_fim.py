@@ -3,7 +3,7 @@
 import pytest
 
 from foretype.model.backend import ContextFile, FimRequest
-from foretype.model.fim import FAMILIES, Sentinel, Text, answer_end, crop, family_of, layout, render
+from foretype.model.fim import FAMILIES, Sentinel, Text, answer_end, crop, family_of, layout, render, written_as
 
 PREFIX, SUFFIX = "a = ", "\nb = 2\n"
 FILES = (ContextFile("lib/util.py", "X = 1\n"), ContextFile("conf.py", "Y = 2"))
@@ -135,3 +135,23 @@ def test_crop_of_a_line_longer_than_the_limit():
 )
 def test_answer_end(text, options, end):
     assert answer_end(text, FimRequest("", "", **options), ("<|x|>",)) == end
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("files", WITH_FILES["qwen2.5-coder"]),
+        (
+            "plain",
+            "<|fim_prefix|># lib/util.py\nX = 1\n// a.ts\nY = 2\n# main.py\na = <|fim_suffix|>\nb = 2\n<|fim_middle|>",
+        ),
+        (
+            "comment",
+            "<|fim_prefix|># lib/util.py\n# X = 1\n"
+            "// a.ts\n// Y = 2\n# main.py\na = <|fim_suffix|>\nb = 2\n<|fim_middle|>",
+        ),
+    ],
+)
+def test_other_files_in_another_layout(style: str, expected: str) -> None:
+    files = FILES if style == "files" else (FILES[0], ContextFile("a.ts", "Y = 2"))
+    assert render(written_as(FAMILIES["qwen2.5-coder"], style), PREFIX, SUFFIX, files, "main.py") == expected

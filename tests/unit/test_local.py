@@ -193,3 +193,18 @@ def test_cancelled_while_it_answers(vocab):
         scene.complete("x\n", "", cancel, stop=stop)
     assert scene.engine.cached[-1:] == [ord("a")]
     assert scene.complete("x\n", "").text == "cdef"
+
+
+def test_of_other_files_the_last_stay_that_leave_room_for_an_answer(vocab):
+    files = tuple(ContextFile(f"{name}.py", "x" * 150) for name in "abc")
+    prompt = Scene(vocab, capacity=520).parts("y = 1\n", files=files, path="main.py", max_tokens=16)
+    assert "a.py" not in prompt
+    assert prompt.index("b.py") < prompt.index("c.py") < prompt.index("y = 1")
+    assert "b.py" not in Scene(vocab, capacity=350).parts("y = 1\n", files=files, path="main.py", max_tokens=16)
+
+
+def test_other_files_are_written_as_asked(vocab):
+    scene = Scene(vocab)
+    scene.backend.context_layout = "comment"
+    prompt = scene.parts("y = 1\n", "\n", files=(ContextFile("a.py", "x = 1\n"),), path="main.py")
+    assert prompt == "<|fim_prefix|># a.py\n# x = 1\n# main.py\ny = 1\n<|fim_suffix|>\n<|fim_middle|>"
