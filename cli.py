@@ -6,6 +6,7 @@ Exit status: 0 done, 1 the work failed, 2 bad usage or input.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -88,96 +89,12 @@ def model_list(args: argparse.Namespace) -> int:
     return 0
 
 
-def model_bench(args: argparse.Namespace) -> int:
-    from foretype.eval import speed
-
-    return speed.run(args)
-
-
-def index(args: argparse.Namespace) -> int:
-    from foretype.context import command
-
-    return command.run(args)
-
-
-def context(args: argparse.Namespace) -> int:
-    from foretype.lsp import explain
-
-    return explain.run(args)
-
-
-def complete(args: argparse.Namespace) -> int:
-    from foretype.lsp import once
-
-    return once.run(args)
-
-
-def infill(args: argparse.Namespace) -> int:
-    from foretype.eval import infill
-
-    return infill.run(args)
-
-
-def crossfile(args: argparse.Namespace) -> int:
-    from foretype.eval import crossfile
-
-    return crossfile.run(args)
-
-
-def divergence(args: argparse.Namespace) -> int:
-    from foretype.eval import divergence
-
-    return divergence.run(args)
-
-
 def _pull_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="qwen2.5-coder-0.5b", help="default: %(default)s")
     parser.add_argument("--from", dest="source", metavar="PATH", help="take the file from here, or from this folder")
     parser.add_argument("--adapter", default="default", help='"default", "none", a shipped name or a folder')
     parser.add_argument("--no-build", dest="build", action="store_false", help="only get the file")
     _json(parser)
-
-
-def _bench_arguments(parser: argparse.ArgumentParser) -> None:
-    from foretype.eval import speed
-
-    speed.add_arguments(parser)
-
-
-def _context_arguments(parser: argparse.ArgumentParser) -> None:
-    _complete_arguments(parser)
-    parser.add_argument("--tokens", type=int, default=192, help="the most to show (default: %(default)s)")
-
-
-def _index_arguments(parser: argparse.ArgumentParser) -> None:
-    from foretype.context import command
-
-    command.add_arguments(parser)
-
-
-def _complete_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "place", metavar="FILE:LINE:COL", help="line and column count from 1; the column is of the cursor"
-    )
-    _json(parser)
-
-
-def _infill_arguments(parser: argparse.ArgumentParser) -> None:
-    from foretype.eval import infill
-
-    infill.add_arguments(parser)
-
-
-def _crossfile_arguments(parser: argparse.ArgumentParser) -> None:
-    from foretype.eval import crossfile
-
-    crossfile.add_arguments(parser)
-
-
-def _divergence_arguments(parser: argparse.ArgumentParser) -> None:
-    from foretype.eval import divergence
-
-    divergence.add_arguments(parser)
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -188,42 +105,53 @@ def _none(parser: argparse.ArgumentParser) -> None:
     """No arguments."""
 
 
-# name -> (what it does, its arguments, its function), or its own table of commands
-COMMANDS: dict[str, tuple[str, Arguments, Run] | tuple[str, dict]] = {
-    "serve": ("the language server on standard input and output", _none, serve),
-    "complete": ("one ghost-text completion, and what it took", _complete_arguments, complete),
-    "index": ("build or refresh the symbol graph of a folder", _index_arguments, index),
-    "context": ("what of the workspace belongs into the prompt at a place", _context_arguments, context),
+# A command is a module with `add_arguments` and `run`, or two such functions; or it has commands of its own.
+Command = str | tuple[Arguments, Run] | dict
+
+# name -> (what it does, the command)
+COMMANDS: dict[str, tuple[str, Command]] = {
+    "serve": ("the language server on standard input and output", (_none, serve)),
+    "complete": ("one ghost-text completion, and what it took", "foretype.lsp.once"),
+    "index": ("build or refresh the symbol graph of a folder", "foretype.context.command"),
+    "context": ("what of the workspace belongs into the prompt at a place", "foretype.lsp.explain"),
     "model": (
         "get, verify, build and measure models",
         {
-            "pull": ("get a model and build it", _pull_arguments, model_pull),
-            "list": ("the models, and what is on this machine", _json, model_list),
-            "bench": ("prompt and token speed on this machine", _bench_arguments, model_bench),
+            "pull": ("get a model and build it", (_pull_arguments, model_pull)),
+            "list": ("the models, and what is on this machine", (_json, model_list)),
+            "bench": ("prompt and token speed on this machine", "foretype.eval.speed"),
         },
     ),
     "eval": (
         "benchmarks",
         {
-            "infill": ("HumanEval-Infilling, by running the tests", _infill_arguments, infill),
-            "crossfile": ("what cross-file context is worth, on real packages", _crossfile_arguments, crossfile),
-            "divergence": ("what quantization changes in the next token", _divergence_arguments, divergence),
+            "infill": ("HumanEval-Infilling, by running the tests", "foretype.eval.infill"),
+            "crossfile": ("what cross-file context is worth, on real packages", "foretype.eval.crossfile"),
+            "definitions": ("whether the symbol graph finds what jedi finds", "foretype.eval.definitions"),
+            "divergence": ("what quantization changes in the next token", "foretype.eval.divergence"),
+            "drafts": ("what drafts save on edits of real commits", "foretype.eval.drafts"),
+            "index": ("how fast the symbol graph is, against parsing alone", "foretype.eval.indexing_speed"),
+            "mining": ("how fast history is read and filtered", "foretype.eval.mining"),
+            "replay": ("what ghost text is worth to who types a history again", "foretype.eval.replay"),
         },
     ),
 }
 
 
-def _grow(parser: argparse.ArgumentParser, commands: dict, words: Sequence[str]) -> None:
+def _grow(parser: argparse.ArgumentParser, commands: dict[str, tuple[str, Command]], words: Sequence[str]) -> None:
     """Adds the commands; only the one that was asked for is imported, for its arguments."""
     asked = next((word for word in words if not word.startswith("-")), None)
     children = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name, (text, *rest) in commands.items():
+    for name, (text, command) in commands.items():
         child = children.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        if isinstance(rest[0], dict):
-            _grow(child, rest[0], words[words.index(name) + 1 :] if name == asked else [])
+        if isinstance(command, dict):
+            _grow(child, command, words[words.index(name) + 1 :] if name == asked else [])
         elif name == asked:
-            rest[0](child)
-            child.set_defaults(run=rest[1])
+            if isinstance(command, str):
+                module = importlib.import_module(command)
+                command = module.add_arguments, module.run
+            command[0](child)
+            child.set_defaults(run=command[1])
 
 
 if __name__ == "__main__":

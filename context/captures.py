@@ -241,17 +241,16 @@ def _references(captures: Captures, source: bytes, nesting: _Nesting) -> Used:
     inside = spaces_at(at)
     defined = {item.name_start for item in nesting.items}
     starts = at.tolist()
-    texts = [source[start:end] for start, end in zip(starts, ends, strict=True)]
-    kept = [
-        index
-        for index, (start, text, space) in enumerate(zip(starts, texts, inside.tolist(), strict=True))
-        if start not in defined and (text not in hidden[space] or source[start - 1] in _ACCESS)
-    ]
-    texts = [texts[index] for index in kept]
-    names = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+    numbers: dict[bytes, int] = {}
+    names, kept = [], []
+    for index, (start, end, space) in enumerate(zip(starts, ends, inside.tolist(), strict=True)):
+        text = source[start:end]
+        if start not in defined and (text not in hidden[space] or source[start - 1] in _ACCESS):
+            names.append(numbers.setdefault(text, len(numbers)))
+            kept.append(index)
     return Used(
-        tuple(name.decode(errors="replace") for name in names),
-        np.array([names[text] for text in texts], np.int32),
+        tuple(name.decode(errors="replace") for name in numbers),
+        np.array(names, np.int32),
         at[kept].astype(np.int32),
         np.array(nesting.item_of, np.int32)[inside[kept]],
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from foretype.context import languages, needs, secrets, similar, skeleton
+from foretype.context import environments, languages, needs, secrets, similar, skeleton
 from foretype.context.symbols import Definition
 from foretype.context.text import Snapshot
 from foretype.context.workspace import Workspace
@@ -144,7 +144,7 @@ def _symbols(workspace: Workspace, cursor: _Cursor) -> Iterator[_Candidate]:
             texts[row.path] = workspace.read(row.path)
         spelled = languages.find("", row.path)
         yield _Candidate(
-            *(row.path, "symbols", row.line, row.end_line + 1),
+            *(environments.shown(row.path), "symbols", row.line, row.end_line + 1),
             tuple(skeleton.variants(row, need.members, spelled, texts.get(row.path), need.weight >= _DOCUMENTED)),
             need.weight,
         )

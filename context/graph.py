@@ -13,20 +13,19 @@ import os
 import re
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from foretype import __version__
-from foretype.context import imports, indexing, languages, symbol_rows, workers
+from foretype.context import environments, imports, indexing, languages, libraries, symbol_rows, workers
+from foretype.context.apart import Reader
 from foretype.context.database import Database
 from foretype.context.guard import Guard
 from foretype.context.imports import Layout
 from foretype.context.indexing import Progress, Stats
 from foretype.context.machine import cores
+from foretype.context.moves import Move
 from foretype.context.symbol_rows import DEFINITION, GO_MOD
 from foretype.context.symbols import Definition, Import, Reference
 
@@ -59,6 +58,10 @@ class Graph:
         self._epoch = -1
         self._layout = imports.layout(())
         self._layout_until = 0.0
+        self._shelf = environments.Shelf()
+        self._shelf_epoch = -1
+        self._reader = Reader()
+        self.move_of: Callable[[str], Move | None] = lambda path: None  # of a document edited since it was taken up
 
     @classmethod
     def open(cls, root: str | Path, cache_dir: Path | None) -> Graph:
@@ -71,7 +74,7 @@ class Graph:
         real = os.path.normcase(os.path.realpath(root))
         key = hashlib.sha256(os.fsencode(real)).hexdigest()[:16]
         name = re.sub(r"[^\w.-]", "_", os.path.basename(real))[:40]
-        path = cache_dir / "graphs" / f"{name}-{key}" / f"symbols-{_edition()}.sqlite"
+        path = cache_dir / "graphs" / f"{name}-{key}" / f"symbols-{symbol_rows.edition()}.sqlite"
         return cls(Database(path, symbol_rows.SCHEMA))
 
     @property
@@ -80,12 +83,23 @@ class Graph:
         return self._database.problem
 
     def close(self) -> None:
+        self._reader.close()
         self._database.close()
 
-    def refresh(self, guard: Guard, progress: Progress = lambda *_: None, children: int | None = None) -> Stats:
-        """Makes the graph say what the guard lets be read; parses in child processes where it is much."""
+    def refresh(
+        self,
+        guard: Guard,
+        progress: Progress = lambda *_: None,
+        children: int | None = None,
+        others_wait: bool = False,
+    ) -> Stats:
+        """Makes the graph say what the guard lets be read; parses in child processes where it is much.
+
+        `others_wait`: other threads wait for the interpreter, so no large file is parsed in this process.
+        """
         count = min(cores(), workers.MOST) if children is None else children
-        return self._surely(lambda: indexing.refresh(self._database, guard, progress, count))
+        parse = self._reader.rows if others_wait else symbol_rows.rows
+        return self._surely(lambda: indexing.refresh(self._database, guard, progress, count, parse))
 
     def index(
         self, pairs: Iterable[tuple[str, bytes]], progress: Progress = lambda *_: None, children: int | None = None
@@ -96,7 +110,13 @@ class Graph:
 
     def update(self, path: str, source: bytes | None) -> bool:
         """One file as it is now, None if it is gone; whether that changed anything. The caller has asked the guard."""
-        return self._surely(lambda: indexing.update(self._database, path, source))
+        return self._surely(lambda: indexing.update(self._database, path, source, self._reader.rows))
+
+    def update_libraries(self, path: str, guard: Guard) -> int:
+        """Reads what a file of the workspace imports from libraries, where that is new; the number of files read."""
+        outside = [row for row in self.import_rows(path) if not self._resolve(row)]
+        work = lambda: libraries.take_up(self._database, guard, outside, self._reader.apart)  # noqa: E731
+        return self._surely(work) if outside else 0
 
     def definitions(self, name: str, seen_from: str = "", limit: int = 20) -> tuple[Definition, ...]:
         """The definitions of a name, likeliest first.
@@ -104,20 +124,23 @@ class Graph:
         What the name is bound to in the file `seen_from`, then what the files hold that it imports, then the rest of
         the workspace: the same folder before others, tests last.
         """
-        found = dict.fromkeys(self.bound(name, seen_from)) if seen_from else {}
+        found = dict.fromkeys(self.bound(name, seen_from, with_libraries=False)) if seen_from else {}
         near = self.imports(seen_from) if seen_from else ()
         if seen_from:
             found |= dict.fromkeys(self._in_files(name, (seen_from, *near)))
         if len(found) < limit:
-            rest = self._definitions("d.name = ? AND f.refused = '' LIMIT ?", (name, _MOST_ROWS))
+            rest = self._definitions("d.name = ? AND f.refused = '' AND f.library = '' LIMIT ?", (name, _MOST_ROWS))
             found |= dict.fromkeys(sorted(rest, key=lambda row: _distance(row, seen_from)))
         return tuple(found)[:limit]
 
-    def bound(self, name: str, seen_from: str) -> tuple[Definition, ...]:
-        """What a bare name means in a file as far as its imports tell: its own top level, else what it imports."""
+    def bound(self, name: str, seen_from: str, with_libraries: bool = True) -> tuple[Definition, ...]:
+        """What a bare name means in a file as far as its imports tell: its own top level, else what it imports.
+
+        That may be a library's, whose definitions are there to be read alone (`environments.inside` tells them).
+        """
         own = self._in_files(name, (seen_from,))
         top = tuple(row for row in own if not row.container)
-        return top or self._imported(name, seen_from, set()) or own
+        return top or self._imported(name, seen_from, set(), with_libraries) or own
 
     def references(self, name: str, seen_from: str = "", limit: int = 200) -> tuple[Reference, ...]:
         """The uses of a name, those in `seen_from` and in its folder first."""
@@ -130,7 +153,8 @@ class Graph:
         for file, path, packed in self._read(sql, (name, seen_from, folder, limit)):
             places = symbol_rows.places(packed)[: limit - len(found)]
             around = self._names(file, {ordinal for _, _, ordinal in places if ordinal >= 0})
-            found += [Reference(name, path, line, start, around.get(at, "")) for line, start, at in places]
+            rows = [Reference(name, path, line, start, around.get(at, "")) for line, start, at in places]
+            found += map(move.reference, rows) if (move := self.move_of(path)) else rows
             if len(found) >= limit:
                 break
         return tuple(found)
@@ -164,6 +188,12 @@ class Graph:
             folder = _folder(of.path)
             rows += self._definitions(others, (folder, folder[:-1] + "0", of.path, dotted, _MOST_ROWS))
         return tuple(row for row in rows if row.container == ("" if of.kind == "module" else dotted))
+
+    def own_member(self, name: str, path: str, line: int) -> tuple[Definition, ...]:
+        """What `self.NAME` means at a line (from 0) of a file if the class around it defines it: innermost first."""
+        around = [row for row in self.outline(path) if row.kind == "class" and row.line <= line <= row.end_line]
+        held = (self.members(holder) for holder in sorted(around, key=lambda row: -row.start))
+        return tuple(row for rows in held for row in rows if row.name == name)
 
     def outline(self, path: str) -> tuple[Definition, ...]:
         """All that a file defines, in its order."""
@@ -216,7 +246,7 @@ class Graph:
         epoch = self._read("SELECT paths FROM epoch")
         started = time.monotonic()
         if epoch and epoch[0][0] != self._epoch and started >= self._layout_until:
-            paths = [path for (path,) in self._read("SELECT path FROM files WHERE refused = ''")]
+            paths = [path for (path,) in self._read("SELECT path FROM files WHERE refused = '' AND library = ''")]
             modules = {
                 path: row[0].signature for path in paths if path.endswith(GO_MOD) and (row := self.outline(path))
             }
@@ -230,7 +260,17 @@ class Graph:
         language = languages.find("", row.path)
         return imports.resolve(row, self._arranged(), language) if language else ()
 
-    def _imported(self, name: str, path: str, passed: set[tuple[str, str]]) -> tuple[Definition, ...]:
+    def _resolve_outside(self, row: Import) -> tuple[str, ...]:
+        """The files of libraries that an import means."""
+        language = languages.find("", row.path)
+        epoch = self._read("SELECT shelf FROM epoch")
+        if epoch and epoch[0][0] != self._shelf_epoch:
+            self._shelf, self._shelf_epoch = self._surely(lambda: libraries.stored(self._database)), epoch[0][0]
+        return libraries.resolve(row, self._shelf, language) if language else ()
+
+    def _imported(
+        self, name: str, path: str, passed: set[tuple[str, str]], with_libraries: bool = False
+    ) -> tuple[Definition, ...]:
         """What a file imports under a name, followed through files that import it to export it again."""
         if (path, name) in passed or len(passed) > _DEPTH:
             return ()
@@ -239,18 +279,21 @@ class Graph:
         for row in self.import_rows(path):
             if row.name != "*" and name != (row.alias or row.name or _last_word(row.module)):
                 continue
-            for target in self._resolve(row):
+            inside = () if environments.inside(path) else self._resolve(row)
+            for target in inside or (self._resolve_outside(row) if with_libraries else ()):
                 if not row.name:
                     found.setdefault(_module(target))
                     continue
                 wanted = name if row.name in ("*", "default") else row.name
                 module = _module(target)
-                is_module = module.name == row.name and target.endswith(".py") and _last_word(row.module) != row.name
+                is_module = (
+                    module.name == row.name and target.endswith((".py", ".pyi")) and _last_word(row.module) != row.name
+                )
                 top = [hit for hit in self._in_files(wanted, (target,)) if not hit.container]
                 if is_module:
                     found.setdefault(module)
                 else:
-                    found |= dict.fromkeys(top or self._imported(wanted, target, passed))
+                    found |= dict.fromkeys(top or self._imported(wanted, target, passed, with_libraries))
         return tuple(found)
 
     def _sees(self, path: str, definition: Definition) -> bool:
@@ -286,7 +329,8 @@ class Graph:
 
     def _definitions(self, where: str, args: Sequence[object]) -> tuple[Definition, ...]:
         sql = f"SELECT {DEFINITION} FROM definitions d JOIN files f ON f.id = d.file WHERE {where}"
-        return tuple(Definition(*row) for row in self._read(sql, args))
+        rows = (Definition(*row) for row in self._read(sql, args))
+        return tuple(move.definition(row) if (move := self.move_of(row.path)) else row for row in rows)
 
     def _read(self, sql: str, args: Sequence[object] = ()) -> list[tuple]:
         """Rows, or none where the tables cannot be read: they are begun anew then, and full after the next refresh."""
@@ -308,23 +352,6 @@ class Graph:
             except (sqlite3.Error, OSError) as error:
                 self._database.recover(error)
         return work()
-
-
-# The modules that decide what is in the tables.
-_DECIDING = ("captures", "import_statements", "signatures", "symbol_rows", "symbols")
-
-
-@cache
-def _edition() -> str:
-    """Changes with whatever decides what is in the tables: another edition has another file."""
-    parts = [__version__, symbol_rows.SCHEMA]
-    here = Path(__file__).parent
-    sources = [*here.glob("queries/*/*.scm"), *(here / f"{name}.py" for name in _DECIDING)]
-    digest = zlib.crc32(repr(parts).encode())
-    for source in sorted(sources):
-        if source.is_file():
-            digest = zlib.crc32(source.read_bytes(), digest)
-    return f"{digest:08x}"
 
 
 def _module(path: str) -> Definition:

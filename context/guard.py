@@ -137,6 +137,32 @@ class Guard:
         except OSError:
             return ""
 
+    def library_refusal(self, path: str, home: str) -> str:
+        """As `refusal`, of a file of a library below the folder `home` of the workspace that packages lie in.
+
+        No rule of Git's counts there, nor that it is a tool's folder; that of the user's own ignore files does.
+        """
+        real_home, real = os.path.realpath(self.root / home), os.path.realpath(self.root / path)
+        if not _inside(real_home, self.root) or not _inside(real, Path(real_home)):
+            return "outside"
+        if self.include and not self._included(path, False):
+            return "not included"
+        if not _encodable(path):
+            return "unreadable"
+        folder = ""
+        for part in path.split("/"):
+            here = folder + part
+            folder = here if here == path else here + "/"
+            if _says(folder, self._chain(here[: -len(part)] if home.startswith(here) else ""), "own"):
+                return "ignored"
+        name = path.rpartition("/")[2]
+        if _SECRET_NAME.fullmatch(name) and not _NO_SECRET_NAME.fullmatch(name):
+            return "secret"
+        try:
+            return _by_status(os.stat(real))
+        except OSError:
+            return "no file"
+
     def _by_name(self, path: str, is_folder: bool, chain: tuple[_Rules, ...]) -> str:
         name = path.rpartition("/")[2]
         if not path.isascii() and not _encodable(path):
@@ -182,6 +208,11 @@ class Guard:
         rules = [_Rules(prefixes[top], exclude, None, None)]
         rules += [found for at in range(top, 0, -1) if (found := _read_rules(folders[at], prefixes[at], None))]
         return tuple(rules)
+
+
+def generated_name(path: str) -> bool:
+    """Whether a file's name says that no person writes it: lock files, minified and generated code."""
+    return _GENERATED_NAME.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def content_refusal(source: bytes) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from foretype.context import environments
 from foretype.context import scene as scenes
 from foretype.context.graph import Graph
 from foretype.context.languages import Language
@@ -25,6 +26,7 @@ _MOST_LOOKED_UP = 24  # names; each costs some tenths of a millisecond
 _MOST_LINES = 40  # with a variable, that are searched for its class
 _MOST_IMPORTS, _SOME = 200, 8  # names that are looked at, and of each sort looked up
 _MOST_GUESSED = 4  # names that are looked for everywhere, which costs more
+_LIBRARY = 0.8  # of the weight of a definition of the workspace
 _DEEPEST = 3  # of inheritance
 _CLASSES = ("class", "type")
 _SELF = {"self", "this", "cls", "super", "Self"}
@@ -127,7 +129,7 @@ class _Seeker:
             if chain[0] in known or (len(chain) > 1 and chain[0]):
                 looked_up += 1
                 for definition in self.meaning(chain):
-                    if definition.kind != "module":
+                    if definition.kind != "module" and not environments.inside(definition.path):
                         self.need(definition, weight)
             elif self.language not in _ALL_IMPORTED and len(chain[-1]) > 2:
                 for definition in self.guess(chain):
@@ -146,7 +148,7 @@ class _Seeker:
     def need_names(self, chains: Iterable[Chain], weight: float) -> None:
         for chain in chains:
             for definition in self.meaning(chain):
-                if definition.kind != "module":
+                if definition.kind != "module" and not environments.inside(definition.path):
                     self.need(definition, weight)
 
     def own_members(self) -> None:
@@ -157,6 +159,8 @@ class _Seeker:
 
     def need(self, definition: Definition, weight: float, members: Iterable[Definition] = ()) -> None:
         """Notes a need; a member is needed as a part of its class, a class for how it is made unless `members` say."""
+        if environments.inside(definition.path):
+            weight *= _LIBRARY
         if definition.kind in _CLASSES and not members:
             members = self.constructor(definition)
         if definition.container and (owner := self.owner(definition)):

@@ -7,8 +7,12 @@ them, and a row for each would take ten times the room and the time. Knows the t
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+from foretype import __version__
 from foretype.context import languages, secrets, symbols
 from foretype.context.symbols import Definition, Import, Kind
 
@@ -16,7 +20,11 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,   -- -1: not to be trusted, compare the digest
-    digest BLOB NOT NULL, refused TEXT NOT NULL, symbols INTEGER NOT NULL, refs INTEGER NOT NULL);
+    digest BLOB NOT NULL, refused TEXT NOT NULL, symbols INTEGER NOT NULL, refs INTEGER NOT NULL,
+    library TEXT NOT NULL);      -- the folder of the package that it is of, '' for a file of the workspace
+CREATE TABLE IF NOT EXISTS libraries (  -- `entry` is the file that the name alone means, where it needs saying
+    folder TEXT PRIMARY KEY, version TEXT NOT NULL, entry TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS files_by_library ON files (library) WHERE library <> '';
 CREATE TABLE IF NOT EXISTS definitions (
     file INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, line INTEGER NOT NULL, end_line INTEGER NOT NULL,
@@ -32,10 +40,13 @@ CREATE TABLE IF NOT EXISTS import_words (  -- the words of an import that a file
     word TEXT NOT NULL, file INTEGER NOT NULL, ordinal INTEGER NOT NULL,
     PRIMARY KEY (word, file, ordinal)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS import_words_by_file ON import_words (file);
-CREATE TABLE IF NOT EXISTS epoch (paths INTEGER NOT NULL);  -- counts the changes of the set of files
-INSERT INTO epoch SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM epoch);
-CREATE TRIGGER IF NOT EXISTS file_came AFTER INSERT ON files BEGIN UPDATE epoch SET paths = paths + 1; END;
-CREATE TRIGGER IF NOT EXISTS file_went AFTER DELETE ON files BEGIN UPDATE epoch SET paths = paths + 1; END;
+-- counts the changes of the set of files, of the workspace and of libraries
+CREATE TABLE IF NOT EXISTS epoch (paths INTEGER NOT NULL, shelf INTEGER NOT NULL);
+INSERT INTO epoch SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM epoch);
+CREATE TRIGGER IF NOT EXISTS file_came AFTER INSERT ON files
+    BEGIN UPDATE epoch SET paths = paths + (new.library = ''), shelf = shelf + (new.library <> ''); END;
+CREATE TRIGGER IF NOT EXISTS file_went AFTER DELETE ON files
+    BEGIN UPDATE epoch SET paths = paths + (old.library = ''), shelf = shelf + (old.library <> ''); END;
 CREATE TRIGGER IF NOT EXISTS file_changed AFTER UPDATE ON files
     WHEN old.refused <> new.refused OR new.path LIKE '%go.mod' AND old.digest <> new.digest
     BEGIN UPDATE epoch SET paths = paths + 1; END;
@@ -89,9 +100,9 @@ def rows(path: str, source: bytes) -> Rows:
             (row.name, row.kind, row.start, row.end, row.line, row.end_line, *_hide(row), row.container)
             for row in found.definitions
         ],
-        uses=sorted((name, places.astype("<i4").tobytes()) for name, places in found.references.by_name()),
+        uses=sorted(found.references.by_name()),
         imports=[(row.module, row.name, row.alias, row.line) for row in found.imports],
-        import_words=[(word, ordinal) for ordinal, row in enumerate(found.imports) for word in words(row)],
+        import_words=[(word, ordinal) for ordinal, row in enumerate(found.imports) for word in sorted(words(row))],
     )
 
 
@@ -141,3 +152,20 @@ def _hide(row: Definition) -> tuple[str, str]:
 
 
 _WITH_VALUES: tuple[Kind, ...] = ("constant", "field")
+
+
+# The modules that decide what is in the tables.
+_DECIDING = ("captures", "environments", "import_statements", "libraries", "signatures", "symbol_rows", "symbols")
+
+
+@cache
+def edition() -> str:
+    """Changes with whatever decides what is in the tables: another edition has another file."""
+    parts = [__version__, SCHEMA]
+    here = Path(__file__).parent
+    sources = [*here.glob("queries/*/*.scm"), *(here / f"{name}.py" for name in _DECIDING)]
+    digest = zlib.crc32(repr(parts).encode())
+    for source in sorted(sources):
+        if source.is_file():
+            digest = zlib.crc32(source.read_bytes(), digest)
+    return f"{digest:08x}"

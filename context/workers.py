@@ -7,6 +7,7 @@ process along. Children are started anew, not forked (other threads may hold loc
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -51,20 +52,73 @@ def each(
         crew.dismiss()
 
 
+class Helper:
+    """One child that stays for the next piece, until it has been idle for `idle_s` seconds.
+
+    `work` is a function of a module, from bytes to bytes, that raises nothing. Any thread may call.
+    """
+
+    def __init__(self, work: Callable[[bytes], bytes], idle_s: float = 60.0, longest_s: float = 30.0) -> None:
+        self._work, self._idle_s, self._longest_s = work, idle_s, longest_s
+        self._lock = threading.Lock()
+        self._child: BaseProcess | None = None
+        self._pipe: Pipe = None
+        self._rest: threading.Timer | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a child now."""
+        return self._child is not None and self._child.is_alive()
+
+    def ask(self, piece: bytes) -> bytes | None:
+        """What `work` makes of the piece; None if the child died of it, took `longest_s` seconds, or cannot be started.
+
+        Other threads go on meanwhile: waiting holds no lock of the interpreter.
+        """
+        with self._lock:
+            if self._rest:
+                self._rest.cancel()
+            try:
+                if not self.running:
+                    self._end()
+                    self._child, self._pipe = _start(_serve_bytes, self._work)
+                self._pipe.send_bytes(piece)
+                answer = self._pipe.recv_bytes() if self._pipe.poll(self._longest_s) else None
+            except (EOFError, OSError):
+                answer = None
+            if answer is None:
+                self._end()
+            else:
+                self._rest = threading.Timer(self._idle_s, self.close)
+                self._rest.daemon = True
+                self._rest.start()
+            return answer
+
+    def close(self) -> None:
+        """Ends the child; the next piece starts another."""
+        with self._lock:
+            if self._rest:
+                self._rest.cancel()
+            self._end()
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            self._pipe.close()
+            child.kill()  # it holds nothing that could be lost
+            child.join()
+
+
 class _Crew:
     """The children and the pipes to them."""
 
     def __init__(self, work: Callable) -> None:
         self._work = work
-        self._context = multiprocessing.get_context("spawn")
         self._children: dict[Pipe, BaseProcess] = {}
 
     def hire(self, piece: object) -> Pipe:
         """A new child, which has got the piece."""
-        here, there = self._context.Pipe()
-        child = self._context.Process(target=_serve, args=(there, self._work), daemon=True)
-        child.start()
-        there.close()  # so that the end of the child is the end of the pipe
+        child, here = _start(_serve, self._work)
         self._children[here] = child
         here.send(piece)
         return here
@@ -86,9 +140,28 @@ class _Crew:
                 child.join()
 
 
+def _start(serve: Callable[[Pipe, Callable], None], work: Callable) -> tuple[BaseProcess, Pipe]:
+    """A new child, and the pipe to it."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    child = context.Process(target=serve, args=(there, work), daemon=True)
+    child.start()
+    there.close()  # so that the end of the child is the end of the pipe
+    return child, here
+
+
 def _serve(pipe: Pipe, work: Callable) -> None:
     try:
         while True:
             pipe.send(work(pipe.recv()))
+    except (EOFError, OSError, KeyboardInterrupt):
+        return
+
+
+def _serve_bytes(pipe: Pipe, work: Callable[[bytes], bytes]) -> None:
+    """As `_serve`, of bytes as they are: nothing is unpickled on either side."""
+    try:
+        while True:
+            pipe.send_bytes(work(pipe.recv_bytes()))
     except (EOFError, OSError, KeyboardInterrupt):
         return

@@ -18,6 +18,7 @@ from foretype.context.graph import Graph
 from foretype.context.guard import Guard, content_refusal
 from foretype.context.history import DiffEvent, Edit, History
 from foretype.context.indexing import Progress, Stats
+from foretype.context.moves import Move, between
 from foretype.context.similar import SimilarIndex
 from foretype.context.text import Snapshot, split_lines
 
@@ -40,8 +41,11 @@ class Workspace:
         self._history = History()
         self._open: dict[str, Snapshot] = {}
         self._known: dict[str, _Status] = {}
+        self._taken: dict[str, Sequence[str]] = {}  # the lines of open documents as the graph has read them
+        self._moved: tuple[Sequence[str], Sequence[str], Move | None] = ((), (), None)  # between two texts, the last
         self._noting = threading.Lock()  # held for no longer than a dictionary takes
         self._working = threading.Lock()  # one refresh at a time
+        graph.move_of = self._move
 
     @classmethod
     def open(cls, root: str | Path, cache_dir: Path | None, include: Collection[str] = ()) -> Workspace:
@@ -58,7 +62,7 @@ class Workspace:
         as there are cores.
         """
         with self._working:
-            stats = self.graph.refresh(self.guard, progress, children)
+            stats = self.graph.refresh(self.guard, progress, children, others_wait=children != 0)
             self._refresh_similar(progress)
             for snapshot in self.open_documents():
                 self._take_up(snapshot.path)
@@ -123,10 +127,36 @@ class Workspace:
             source = self._source(path)
         self.graph.update(path, source)
         self._known.pop(path, None)
+        with self._noting:
+            if snapshot is None or source is None:
+                self._taken.pop(path, None)
+            else:
+                self._taken[path] = snapshot.lines
         if source is None:
             self.similar.remove(path)
         else:
             self.similar.update(path, lines or split_lines(source.decode("utf-8", "replace")))
+            if snapshot is not None:
+                self._take_up_libraries(path)
+
+    def _move(self, path: str) -> Move | None:
+        """How far what the graph has of an open document is off by now."""
+        read = self._taken.get(path)
+        snapshot = self._document(path) if read is not None else None
+        if read is None or snapshot is None or read is snapshot.lines:
+            return None
+        old, new, move = self._moved
+        if old is not read or new is not snapshot.lines:
+            move = between(read, snapshot.lines)
+            self._moved = read, snapshot.lines, move
+        return move
+
+    def _take_up_libraries(self, path: str) -> None:
+        """Reads the signatures that a document imports from libraries; the document is known without them."""
+        try:
+            self.graph.update_libraries(path, self.guard)
+        except Exception as error:
+            _log.warning("no signatures of libraries: %s", type(error).__name__)
 
     def _refresh_similar(self, progress: Progress) -> None:
         seen: dict[str, _Status] = {}

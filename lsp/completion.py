@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import statistics
 import time
+from collections.abc import Callable
 
 from foretype.context import languages, syntax
 from foretype.lsp import policy
@@ -18,41 +19,79 @@ from foretype.lsp.trim import Place, trim
 from foretype.model.backend import Backend, Cancel, ContextFile, FimRequest, FimResult
 
 
-def complete(ask: Ask, options: Options, backend: Backend, cancel: Cancel, project: Project | None = None) -> Outcome:
-    """Blocks until there is an outcome; `project` gives what the prompt holds of other files.
+def complete(
+    ask: Ask,
+    options: Options,
+    backend: Backend,
+    cancel: Cancel,
+    project: Project | None = None,
+    listen: Callable[[str], None] = lambda said: None,
+) -> Outcome:
+    """Blocks until there is an outcome; `project` gives what the prompt holds of other files, and `listen` hears the
+    model's text while it grows.
 
     Raises `Cancelled`, `BackendError`.
     """
     clock = Stopwatch()
     cancel.check()
-    limits = options.completion
-    prefix, suffix = ask.snapshot.split_at(ask.line, ask.column)
-    language = languages.find(ask.snapshot.language, ask.snapshot.path)
-    if not limits.comments and policy.unwanted(syntax.scope(prefix, suffix, language), options, ask.explicit):
-        return Nothing("comment", clock.stages_ms)
-    mode = syntax.mode(prefix, suffix, language) if limits.mode == "auto" else limits.mode
-    multi = mode == "multi"
-    snippets = project.snippets(ask.snapshot, ask.line, ask.column, options) if project else ()
-    request = FimRequest(
-        prefix=prefix,
-        suffix=suffix,
-        path=ask.snapshot.path,
-        files=tuple(ContextFile(snippet.path, snippet.text) for snippet in snippets),
-        max_tokens=limits.max_tokens_multi if multi else limits.max_tokens_single,
-        single_line=not multi,
-        stop=syntax.node_end(prefix, suffix, language) if multi else None,
-    )
+    place = _place(ask, options)
+    if not options.completion.comments:
+        scope = syntax.scope(place.prefix, place.suffix, place.language)
+        if policy.unwanted(scope, options, ask.explicit):
+            return Nothing("comment", clock.stages_ms)
+    request = _request(ask, place, options, project, listen)
     cancel.check()
     clock.lap("context")
     result = backend.complete(request, cancel)
     clock.lap("model")
-    trimmed = trim(_whole_lines(result) if multi else result.text, Place(prefix, suffix, language, multi))
+    trimmed = trim(_whole_lines(result) if place.multi else result.text, place)
     clock.lap("trim")
     stages_ms = clock.stages_ms | {f"model_{stage}": round(ms, 2) for stage, ms in result.stages_ms.items()}
-    figures = _figures(mode, result)
+    figures = _figures(place, result)
     if not trimmed.text.strip():
         return Nothing("trimmed" if result.text.strip() else "empty", stages_ms, figures)
     return Suggestion(secrets.token_hex(6), trimmed.text, stages_ms, trimmed.fired, figures)
+
+
+def prepare(ask: Ask, options: Options, backend: Backend, cancel: Cancel, project: Project | None = None) -> None:
+    """Makes the backend read what a request at a place would give it. Raises `Cancelled`, `BackendError`."""
+    cancel.check()
+    backend.prepare(_request(ask, _place(ask, options), options, project), cancel)
+
+
+def _place(ask: Ask, options: Options) -> Place:
+    prefix, suffix = ask.snapshot.split_at(ask.line, ask.column)
+    language = languages.find(ask.snapshot.language, ask.snapshot.path)
+    mode = options.completion.mode
+    return Place(
+        prefix, suffix, language, (syntax.mode(prefix, suffix, language) if mode == "auto" else mode) == "multi"
+    )
+
+
+def _request(
+    ask: Ask,
+    place: Place,
+    options: Options,
+    project: Project | None,
+    listen: Callable[[str], None] = lambda said: None,
+) -> FimRequest:
+    limits = options.completion
+    end = syntax.node_end(place.prefix, place.suffix, place.language) if place.multi else None
+
+    def stop(said: str) -> int | None:
+        listen(said)
+        return end(said) if end else None
+
+    snippets = project.snippets(ask.snapshot, ask.line, ask.column, options) if project else ()
+    return FimRequest(
+        prefix=place.prefix,
+        suffix=place.suffix,
+        path=ask.snapshot.path,
+        files=tuple(ContextFile(snippet.path, snippet.text) for snippet in snippets),
+        max_tokens=limits.max_tokens_multi if place.multi else limits.max_tokens_single,
+        single_line=not place.multi,
+        stop=stop,
+    )
 
 
 def _whole_lines(result: FimResult) -> str:
@@ -61,9 +100,9 @@ def _whole_lines(result: FimResult) -> str:
     return head if result.finish == "length" and head.strip() else result.text
 
 
-def _figures(mode: str, result: FimResult) -> Figures:
+def _figures(place: Place, result: FimResult) -> Figures:
     return Figures(
-        mode=mode,
+        mode="multi" if place.multi else "single",
         prompt_tokens=result.prompt_tokens,
         cached_tokens=result.cached_tokens,
         prefix_tokens=result.prefix_tokens,

@@ -39,10 +39,12 @@ Sink = Callable[[Event], None]
 
 @dataclass
 class _Suggestion:
-    """What the client has done with one suggestion so far."""
+    """What the client has done with one suggestion so far, in UTF-16 code units. All that is ever `given` of it ends
+    where it ends, so that what is `left` says where the client is. `taken` was accepted, the rest was typed."""
 
-    units: int
     language: str
+    given: int = 0
+    left: int = 0
     taken: int = 0
     shown: bool = False
 
@@ -64,8 +66,10 @@ class Ledger:
         self._record("requested", language=language)
 
     def answered(self, suggestion_id: str, text: str, language: str, stages_ms: Mapping[str, float]) -> None:
+        """A suggestion went to the client, or what is left of one that did before."""
         units = utf16_length(text)
-        self._open[suggestion_id] = _Suggestion(units, language)
+        suggestion = self._open.setdefault(suggestion_id, _Suggestion(language))
+        suggestion.given = suggestion.left = units
         while len(self._open) > _REMEMBERED:
             self._open.popitem(last=False)
         self._record("answered", suggestion_id, language=language, units=units, stages_ms=stages_ms)
@@ -79,21 +83,25 @@ class Ledger:
             suggestion.shown = True
             self._record("shown", suggestion_id, language=suggestion.language)
 
-    def accepted(self, suggestion_id: str, length: int | None = None) -> None:
-        """`length`: UTF-16 code units taken so far, from the suggestion's start; None means all of it."""
+    def accepted(self, suggestion_id: str, length: int | None = None, of: int | None = None) -> None:
+        """`length`: UTF-16 code units taken so far of what was last answered, or of the `of` that an item had; None
+        means all of it."""
         suggestion = self._open.get(suggestion_id)
         if suggestion is None:
             return
-        taken = suggestion.units if length is None else min(length, suggestion.units)
-        if taken <= suggestion.taken:
+        left = 0 if length is None else max(0, (suggestion.given if of is None else of) - length)
+        if left >= suggestion.left:
             return
         self.shown(suggestion_id)
-        first, suggestion.taken = not suggestion.taken, taken
-        if taken == suggestion.units:
-            del self._open[suggestion_id]
-            self._record("accepted", suggestion_id, language=suggestion.language, units=taken)
+        first = not suggestion.taken
+        suggestion.taken += suggestion.left - left
+        suggestion.left = left
+        details: dict[str, Any] = {"language": suggestion.language, "units": suggestion.taken}
+        if left:
+            self._record("partially_accepted", suggestion_id, count=first, **details)
         else:
-            self._record("partially_accepted", suggestion_id, count=first, language=suggestion.language, units=taken)
+            del self._open[suggestion_id]
+            self._record("accepted", suggestion_id, **details)
 
     def rejected(self, suggestion_id: str) -> None:
         """Dismissed by the user. What was taken in part before was accepted, and the rest is only let go."""

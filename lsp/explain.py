@@ -19,6 +19,11 @@ from foretype.lsp import once
 from foretype.lsp.project import tokens_of
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    once.add_arguments(parser)
+    parser.add_argument("--tokens", type=int, default=192, help="the most to show (default: %(default)s)")
+
+
 def run(args: argparse.Namespace) -> int:
     """The command: 0 done, 2 no such place."""
     try:

@@ -14,9 +14,9 @@ from typing import Literal, TypeVar
 
 from foretype.lsp.options import Options
 from foretype.lsp.outcome import Reason
-from foretype.lsp.worker import Worker, trace
 from foretype.model.backend import Backend, BackendError, Cancel, Cancelled
 from foretype.model.progress import Progress
+from foretype.model.worker import Worker, trace
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +62,22 @@ def open_backend(options: Options, progress: Progress) -> Backend:
         from foretype.model.hf import HfBackend
 
         return HfBackend(model.name)
-    from foretype.model import local
+    from foretype.model.shared import EngineUnreachable, Settings, SharedBackend
 
-    return local.open_backend(
+    settings = Settings(
         name=model.name,
         adapter=model.adapter,
         threads=model.threads,
         context_tokens=model.context_tokens,
         prefix_tokens=options.completion.prefix_tokens,
         suffix_tokens=options.completion.suffix_tokens,
-        progress=progress,
     )
+    if model.share:
+        try:
+            return SharedBackend(settings, progress)
+        except EngineUnreachable as error:
+            log.warning("the model is loaded for this window alone: %s", error)
+    return settings.load(progress)
 
 
 class Host:
@@ -90,7 +95,8 @@ class Host:
         open_backend: Callable[[Options, Progress], Backend] = open_backend,
     ) -> None:
         self.status = Status("loading")
-        self._post, self._tell, self._complain, self._open_backend = post, tell, complain, open_backend
+        self.post = post
+        self._tell, self._complain, self._open_backend = tell, complain, open_backend
         self._worker = Worker()
         self._options: Options | None = None
         self._backend: Backend | None = None
@@ -169,16 +175,16 @@ class Host:
             if stage != said[1] or now - said[0] >= 0.2:
                 said = (now, stage)
                 part = done / total if total else None
-                self._post(self._progressed, cancel, stage, part)
+                self.post(self._progressed, cancel, stage, part)
 
         try:
             backend = self._open_backend(options, progress)
         except Cancelled:
             return
         except Exception as error:
-            self._post(self._open_failed, cancel, _line(error))
+            self.post(self._open_failed, cancel, _line(error))
             return
-        self._post(self._opened, cancel, backend)
+        self.post(self._opened, cancel, backend)
 
     def _run(
         self,
@@ -192,11 +198,11 @@ class Host:
         except Cancelled:
             return
         except Exception as error:
-            self._post(self._failed, backend, _line(error), isinstance(error, BackendError))
-            self._post(done, None)
+            self.post(self._failed, backend, _line(error), isinstance(error, BackendError))
+            self.post(done, None)
             return
-        self._post(self._worked, backend)
-        self._post(done, result)
+        self.post(self._worked, backend)
+        self.post(done, result)
 
     # The rest runs on the event loop.
 

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foretype.context import ghost, languages
@@ -48,6 +48,13 @@ class Place:
         return f"{self.path}:{self.line}:{self.column}"
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "place", metavar="FILE:LINE:COL", help="line and column count from 1; the column is of the cursor"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON value and nothing else on standard output")
+
+
 def run(args: argparse.Namespace, open_backend: Open = open_backend) -> int:
     """The command: prints the completion; 0 done, also where there is none, 2 no such place. Raises `BackendError`."""
     try:
@@ -73,7 +80,8 @@ def suggest(ask: Ask, options: Options, open_backend: Open) -> tuple[Outcome, st
     from foretype.lsp.completion import complete
 
     with terminal_progress() as progress:
-        backend = open_backend(options, progress)
+        # for one answer: nothing is to stay behind in memory
+        backend = open_backend(replace(options, model=replace(options.model, share=False)), progress)
     try:
         return complete(ask, options, backend, Cancel()), backend.name
     finally:

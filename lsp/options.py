@@ -101,6 +101,7 @@ class ModelOptions:
         workspace="no",
     )
     threads: int = _option(0, "Threads of the engine; 0: one for each physical core.", minimum=0, maximum=1024)
+    share: bool = _option(True, "Whether all windows of a user share one engine process.", workspace="no")
     context_tokens: int = _option(
         2048, "Size of the engine's key-value cache: prompt and answer must fit.", minimum=256, maximum=131072
     )

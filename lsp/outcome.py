@@ -21,6 +21,7 @@ Reason = Literal[
     "superseded",
     "cancelled",
     "stale",
+    "rejected",
     "empty",
     "trimmed",
 ]
@@ -39,6 +40,7 @@ REASONS: dict[Reason, str] = {
     "superseded": "a newer request for the same document took its place",
     "cancelled": "the client took the request back",
     "stale": "the document changed or closed before there was an answer",
+    "rejected": "it was rejected here, and has only been typed on since",
     "empty": "the model proposed nothing",
     "trimmed": "nothing was left of the model's proposal once what must not be shown was cut off",
 }
@@ -76,13 +78,14 @@ class Figures:
 @dataclass(frozen=True)
 class Suggestion:
     """Text to insert at the place that was asked for. `stages_ms` is milliseconds by stage; `trimmed` names the rules
-    that cut the model's text."""
+    that cut the model's text. `recalled` is the rest of an earlier suggestion, of which the beginning was typed."""
 
     id: str
     text: str
     stages_ms: Mapping[str, float] = field(default_factory=dict)
     trimmed: tuple[str, ...] = ()
     figures: Figures | None = None
+    recalled: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 
 from foretype import __version__
-from foretype.lsp.events import Ledger
+from foretype.lsp.events import Ledger, utf16_length
 from foretype.lsp.host import Host
 from foretype.lsp.options import Options, load
 from foretype.lsp.outcome import Suggestion
@@ -31,7 +31,7 @@ from foretype.lsp.protocol import Protocol, converter
 from foretype.lsp.reports import StatusReports, complain, start_logging
 from foretype.lsp.session import Session, open_all
 from foretype.lsp.stdio import messages, take_streams
-from foretype.lsp.worker import trace
+from foretype.model.worker import trace
 
 log = logging.getLogger(__name__)
 
@@ -128,12 +128,19 @@ def did_show(ls: Server, params: object) -> None:
 @server.feature("textDocument/didPartiallyAcceptCompletion")
 def did_partially_accept(ls: Server, params: object) -> None:
     if (length := _accepted_length(params)) is not None:
-        ls.session.ledger.accepted(_suggestion_id(params), length)
+        ls.session.ledger.accepted(_suggestion_id(params), length, _length(params))
 
 
 @server.feature("foretype/didReject")
 def did_reject(ls: Server, params: object) -> None:
-    ls.session.ledger.rejected(_suggestion_id(params))
+    ls.session.rejected(_suggestion_id(params))
+
+
+@server.feature("foretype/didMoveCursor")
+def did_move_cursor(ls: Server, params: object) -> None:
+    match params:
+        case {"textDocument": {"uri": str(uri)}, "position": {"line": int(line)}}:
+            ls.session.moved(uri, line)
 
 
 @server.command(ACCEPT)
@@ -287,6 +294,14 @@ def _suggestion_id(params: object) -> str:
         case {"item": {"command": {"arguments": [{"suggestionId": str(known)}, *_]}}}:
             return known
     return ""
+
+
+def _length(params: object) -> int | None:
+    """Of an item's text, in UTF-16 code units."""
+    match params:
+        case {"item": {"insertText": str(text)}}:
+            return utf16_length(text)
+    return None
 
 
 def _accepted_length(params: object) -> int | None:

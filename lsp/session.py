@@ -1,30 +1,38 @@
 """One client's session: its documents, the requests that are under way, and what became of them.
 
 One request per document is alive at a time. It ends when it is answered, when a newer one comes, when its document
-changes or closes, or when the client takes it back; whatever ends it also stops the model. All of this happens on the
-event loop. Knows plain values, no messages.
+changes or closes, or when the client takes it back. The model's work for it goes on only while the user types what the
+model says, and then serves the request that follows. All of this happens on the event loop. Knows plain values, no
+messages.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from foretype.context.text import Snapshot, column_from_units
+from foretype.context.text import Snapshot, column_from_units, content
 from foretype.lsp import policy
 from foretype.lsp.documents import Documents, path_inside
 from foretype.lsp.events import Ledger
 from foretype.lsp.host import Host, open_backend
+from foretype.lsp.job import Job
+from foretype.lsp.memory import Memory, Place
 from foretype.lsp.options import ContextOptions, Options
 from foretype.lsp.outcome import REASONS, Ask, Nothing, Outcome, Reason, Suggestion
 from foretype.lsp.project import Project
 from foretype.model.backend import Backend, Cancel
 from foretype.model.progress import Progress
+
+# The cursor rests for so long before the text around it is read ahead of any request, in seconds; and reading for a
+# place goes on when a request comes for one no more lines away.
+_REST_S = 0.15
+_SAME_PLACE_LINES = 2
 
 
 @dataclass
@@ -32,12 +40,25 @@ class _Attempt:
     """A request under way. The first to call `end` decides its outcome."""
 
     outcome: asyncio.Future[Outcome]
-    cancel: Cancel = field(default_factory=Cancel)
 
     def end(self, outcome: Outcome) -> None:
         if not self.outcome.done():
             self.outcome.set_result(outcome)
+
+
+@dataclass
+class _Ahead:
+    """Text that is read, or will be after a rest, before anybody asks."""
+
+    uri: str
+    line: int
+    timer: asyncio.TimerHandle | None = None
+    cancel: Cancel = field(default_factory=Cancel)
+
+    def stop(self) -> None:
         self.cancel.set()
+        if self.timer:
+            self.timer.cancel()
 
 
 class Session:
@@ -50,7 +71,10 @@ class Session:
         self.ledger = ledger
         self.project: Project | None = None
         self._context: ContextOptions | None = None  # that the project was made with
+        self._memory = Memory()
         self._alive: dict[str, _Attempt] = {}
+        self._jobs: dict[str, Job] = {}
+        self._ahead: _Ahead | None = None
         self._last: Mapping[str, object] = {}
 
     async def suggest(self, uri: str, line: int, units: int, explicit: bool = False) -> Suggestion | None:
@@ -66,10 +90,11 @@ class Session:
         try:
             outcome = await self._outcome(attempt, snapshot, line, units, explicit)
         except asyncio.CancelledError:
-            outcome = Nothing("cancelled")
+            if not attempt.outcome.done():  # else it made way for what was typed, and its work goes on for that
+                outcome = Nothing("cancelled")
+                self._drop(uri)
             raise
         finally:
-            attempt.end(Nothing("cancelled"))
             if self._alive.get(uri) is attempt:
                 del self._alive[uri]
             total = round((time.perf_counter() - started) * 1000, 2)
@@ -78,6 +103,7 @@ class Session:
 
     def open(self, uri: str, language: str, version: int, text: str) -> None:
         self._end(uri, "stale")
+        self._drop(uri)
         self.documents.open(uri, language, version, text)
         if (project := self._project_of(uri)) and (snapshot := self.documents.get(uri)):
             project.opened(snapshot)
@@ -86,11 +112,24 @@ class Session:
         self._end(uri, "stale")
         before = self.documents.get(uri)
         change = self.documents.change(uri, version, changes)
+        if (job := self._jobs.get(uri)) and not job.follow(change.edits):
+            del self._jobs[uri]
         if (project := self._project_of(uri)) and before and (after := self.documents.get(uri)):
             project.edited(before, change.edits, after)
 
+    def moved(self, uri: str, line: int) -> None:
+        """The cursor went to a line without typing: what a request there would need is read while the user looks."""
+        self._stop_ahead()
+        timer = asyncio.get_running_loop().call_later(_REST_S, self._read_ahead)
+        self._ahead = _Ahead(uri, line, timer)
+
+    def rejected(self, suggestion_id: str) -> None:
+        self.ledger.rejected(suggestion_id)
+        self._memory.reject(suggestion_id)
+
     def close(self, uri: str) -> None:
         self._end(uri, "stale")
+        self._drop(uri)
         snapshot = self.documents.get(uri)
         self.documents.close(uri)
         if (project := self._project_of(uri)) and snapshot:
@@ -106,9 +145,13 @@ class Session:
         return self.project if path_inside(uri, self.documents.root) else None
 
     def configure(self, options: Options) -> None:
+        if options != self.options:
+            self._memory.clear()  # what was suggested under others need not be wanted under these
         self.options = options
         self._configure_project(options)
         if self.host.configure(options):
+            for uri in list(self._jobs):
+                self._drop(uri)
             for uri in list(self._alive):
                 self._end(uri, "loading" if options.completion.enabled else "off")
 
@@ -144,16 +187,67 @@ class Session:
         if reason or snapshot is None:
             return Nothing(reason or "unknown_document")
         column = column_from_units(snapshot.lines[line], units, self.documents.encoding)
-        if not explicit:
+        ask = Ask(snapshot, line, column, explicit)
+        if found := self._recall(ask):
+            return found
+        if (job := self._jobs.get(snapshot.uri)) and job.serves(line, column):
+            if await self._first(attempt, job):
+                return attempt.outcome.result()
+            if found := self._recall(ask):
+                return found
+        elif not explicit:
             await asyncio.wait([attempt.outcome], timeout=self.options.completion.debounce_ms / 1000)
-        if not attempt.outcome.done():
-            ask = Ask(snapshot, line, column, explicit)
-            self.host.submit(
-                partial(_complete, ask, self.options, self._project_of(snapshot.uri)),
-                attempt.cancel,
-                partial(_settle, attempt),
-            )
-        return await attempt.outcome
+        if attempt.outcome.done():
+            return attempt.outcome.result()
+        job = self._begin(ask)
+        return (attempt if await self._first(attempt, job) else job).outcome.result()
+
+    def _recall(self, ask: Ask) -> Suggestion | Nothing | None:
+        """What is known without the model. Who asks explicitly is shown also what was rejected."""
+        found = self._memory.recall(Place.at(ask.snapshot, ask.line, ask.column))
+        return None if ask.explicit and isinstance(found, Nothing) else found
+
+    async def _first(self, attempt: _Attempt, job: Job) -> bool:
+        """Waits for either; whether it is the attempt that has ended."""
+        await asyncio.wait([attempt.outcome, job.outcome], return_when=asyncio.FIRST_COMPLETED)
+        return attempt.outcome.done()
+
+    def _begin(self, ask: Ask) -> Job:
+        uri = ask.snapshot.uri
+        if (ahead := self._ahead) and (ahead.uri != uri or abs(ahead.line - ask.line) > _SAME_PLACE_LINES):
+            self._stop_ahead()
+        self._drop(uri)
+        job = self._jobs[uri] = Job(ask, self.host.post)
+        work = partial(_complete, ask, self.options, self._project_of(uri), job.listen)
+        self.host.submit(work, job.cancel, partial(self._settle, job))
+        return job
+
+    def _settle(self, job: Job, outcome: Outcome | None) -> None:
+        if isinstance(outcome, Suggestion):
+            self._memory.remember(job.place, outcome)
+        job.settle(outcome or Nothing("failed"))
+        uri = job.ask.snapshot.uri
+        if self._jobs.get(uri) is job:
+            del self._jobs[uri]
+
+    def _drop(self, uri: str) -> None:
+        if job := self._jobs.pop(uri, None):
+            job.cancel.set()
+
+    def _read_ahead(self) -> None:
+        ahead = self._ahead
+        snapshot = self.documents.get(ahead.uri) if ahead else None
+        if ahead is None or snapshot is None or self._jobs or self.host.unavailable():
+            return
+        if policy.suppressed(snapshot, ahead.line, self.options) is None:
+            ask = Ask(snapshot, ahead.line, len(content(snapshot.lines[ahead.line])))
+            work = partial(_prepare, ask, self.options, self._project_of(ahead.uri))
+            self.host.submit(work, ahead.cancel, lambda _: None)
+
+    def _stop_ahead(self) -> None:
+        if self._ahead:
+            self._ahead.stop()
+        self._ahead = None
 
     def _end(self, uri: str, reason: Reason) -> None:
         if attempt := self._alive.get(uri):
@@ -170,10 +264,6 @@ class Session:
         self._last = {**what, "language": language, **figures, "stages_ms": outcome.stages_ms}
 
 
-def _settle(attempt: _Attempt, outcome: Outcome | None) -> None:
-    attempt.end(outcome or Nothing("failed"))
-
-
 # The pipeline's imports (parsers, grammars) belong to the worker: nobody waits for them there.
 
 
@@ -184,7 +274,15 @@ def open_all(options: Options, progress: Progress) -> Backend:
     return open_backend(options, progress)
 
 
-def _complete(ask: Ask, options: Options, project: Project | None, backend: Backend, cancel: Cancel) -> Outcome:
+def _complete(
+    ask: Ask, options: Options, project: Project | None, listen: Callable[[str], None], backend: Backend, cancel: Cancel
+) -> Outcome:
     from foretype.lsp.completion import complete
 
-    return complete(ask, options, backend, cancel, project)
+    return complete(ask, options, backend, cancel, project, listen)
+
+
+def _prepare(ask: Ask, options: Options, project: Project | None, backend: Backend, cancel: Cancel) -> None:
+    from foretype.lsp.completion import prepare
+
+    prepare(ask, options, backend, cancel, project)

@@ -85,7 +85,8 @@ class FimRequest:
 
 @dataclass(frozen=True)
 class FimResult:
-    """The answer, without the text that the prompt already held. `logprobs` has one natural logarithm per token.
+    """The answer, without the text that the prompt already held. `logprobs` has one natural logarithm per token, and
+    `margins` how far each is above that of the second best.
 
     `finish` is "stop" (a stop token, newline or `stop`) or "length". Tokens are counts, 0 where unknown: of the answer,
     of the prompt, of those in it that were cached, and of the request's own text in it on each side of the cursor.
@@ -101,6 +102,7 @@ class FimResult:
     prefix_tokens: int = 0
     suffix_tokens: int = 0
     stages_ms: dict[str, float] = field(default_factory=dict)
+    margins: tuple[float, ...] = ()
 
 
 class Backend(Protocol):
@@ -109,5 +111,9 @@ class Backend(Protocol):
     name: str
 
     def complete(self, request: FimRequest, cancel: Cancel) -> FimResult: ...
+
+    def prepare(self, request: FimRequest, cancel: Cancel) -> None:
+        """Does ahead what makes a request like this one faster, if there is such a thing."""
+        ...
 
     def close(self) -> None: ...

@@ -65,6 +65,9 @@ class HfBackend:
             # torch's own errors, out of memory above all; the first line has no contents in it.
             raise BackendError(f"{self.name} failed: {_line(error)}") from error
 
+    def prepare(self, request: FimRequest, cancel: Cancel) -> None:
+        """Nothing: what is read here is not kept."""
+
     def close(self) -> None:
         self._model = None
 

@@ -7,30 +7,21 @@ decodes. Knows nothing of the protocol.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from foretype.model import fim
 from foretype.model.backend import BackendError, Cancel, ContextFile, FimRequest, FimResult
+from foretype.model.drafts import Acceptance, Drafts
 from foretype.model.engine import Engine
 from foretype.model.generate import Decoder, Text, heal
 from foretype.model.progress import Progress, silent
 from foretype.model.tokenizer import Vocab
+from foretype.model.window import Anchor, Budget, Window
 
-# Characters per token when a text is cut before it is tokenized: more than code has (3 to 4), to be on the safe side.
-_CHARACTERS = 8
-# Tokens of the line at the cursor that always find room beside other files.
-_CURRENT_LINE = 128
-# How far the window may grow past its budget before its left edge moves: while it stays, the cache survives.
-_SLACK = 1.25
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Tokens before and after the cursor that the prompt may hold."""
-
-    prefix: int = 256
-    suffix: int = 64
+# Tokens that have been typed since the prompt was made and always find room beside other files.
+_TYPED = 128
 
 
 def open_backend(
@@ -78,62 +69,70 @@ class LocalBackend:
                 f"{name} has no token {missing[0]}, so it cannot fill in the middle as {family.name} does"
             )
         self.name = name
-        self._engine, self._vocab, self._budget = engine, vocab, budget
+        self._engine, self._vocab = engine, vocab
         self._family = family
         self.context_layout = "files"  # one of `fim.LAYOUTS`: how other files are written
         self.model_sha256 = ""
         self._decoder = Decoder(engine, vocab)
+        self._acceptance = Acceptance()
         self._stops = frozenset(vocab.special[stop] for stop in family.stop if stop in vocab.special)
-        self._window = Window("", 0, "")
+        self._window = Window(vocab.encode, budget)
+        self.cold_tokens = 0  # of a prompt that are read while somebody waits; 0: any number
 
     def complete(self, request: FimRequest, cancel: Cancel) -> FimResult:
         started = time.perf_counter()
         cancel.check()
-        # The line that is being typed goes behind the middle's sentinel: typing on then leaves the prompt as it was,
-        # so that only what is new must be read (llama.vim's layout).
-        cut = max(request.prefix.rfind("\n"), request.prefix.rfind("\r")) + 1
-        # Of a line that is very long only its end, cut in steps so that this holds then too.
-        most = max(1, self._budget.prefix)
-        cut += (len(request.prefix) - cut) // most * most
-        before, after = self._prefix(request.path, request.prefix[:cut]), self._suffix(request.suffix)
-        laid_out = self._lay_out(request, before, after)
-        prompt = heal(self._vocab, laid_out, request.prefix[cut:])
+        anchor, laid_out = self._in_time(request)
+        prompt = heal(self._vocab, laid_out, anchor.typed(request))
         room = self._engine.capacity - len(prompt.tokens)
         if room < 1:
             raise BackendError(
                 f"the prompt has {len(prompt.tokens)} tokens, the cache {self._engine.capacity}; "
                 "raise model.context_tokens or lower completion.prefix_tokens"
             )
+        drafts = None if request.single_line else self._drafts(anchor, prompt.tokens[len(laid_out) :])
+        drafted = prompt.drafted or (drafts.propose(request.max_tokens - 1) if drafts else ())
         rendered = time.perf_counter()
-        logits, cached = self._decoder.prefill(prompt.tokens, cancel)
+        logits, cached = self._decoder.prefill(prompt.tokens, cancel, drafted)
         filled = time.perf_counter()
-        text, logprobs, answered, finish, kept = Text(), [], 0, "length", None
+        text, answer, finish, kept = Text(), [], "length", None
         # a forced word may take as many tokens as it has bytes, and is not part of the answer
-        limit = min(room, request.max_tokens + len(prompt.forced))
-        for step in self._decoder.stream(prompt, logits, limit, self._stops, cancel):
-            logprobs.append(step.logprob)
-            answered += bool(step.text)
+        limit = left = min(room, request.max_tokens + len(prompt.forced))
+        for step in self._decoder.stream(prompt, logits, limit, self._stops, cancel, drafts):
+            left -= 1
+            if step.text:
+                answer.append(step)
             kept = fim.answer_end(text.add(step.text), request)
-            if kept is not None or answered >= request.max_tokens:
+            if kept is not None or len(answer) >= request.max_tokens:
                 break
         else:
-            finish = "stop" if len(logprobs) < limit else "length"
+            finish = "stop" if left else "length"
         ended = time.perf_counter()
         return FimResult(
             text=text.value if kept is None else text.value[:kept],
             finish=finish if kept is None else "stop",
-            tokens=len(logprobs),
-            logprobs=tuple(logprobs),
+            tokens=len(answer),
+            logprobs=tuple(step.logprob for step in answer),
+            margins=tuple(step.margin for step in answer),
             prompt_tokens=len(prompt.tokens),
             cached_tokens=cached,
-            prefix_tokens=len(before) + len(prompt.tokens) - len(laid_out),
-            suffix_tokens=len(after),
+            prefix_tokens=len(anchor.before) + len(prompt.tokens) - len(laid_out),
+            suffix_tokens=len(anchor.after),
             stages_ms={
                 "render": 1000 * (rendered - started),
                 "prefill": 1000 * (filled - rendered),
                 "decode": 1000 * (ended - filled),
             },
         )
+
+    def prepare(self, request: FimRequest, cancel: Cancel) -> None:
+        """Reads the prompt of a request to come, as large as the budget allows. Raises as `complete` does."""
+        anchor = self._window.standing(request)
+        if anchor is None or anchor.budget != self._window.budget:
+            anchor = self._window.anew(request)
+        prompt = heal(self._vocab, self._lay_out(anchor, request.max_tokens), anchor.typed(request))
+        if len(prompt.tokens) < self._engine.capacity:
+            self._decoder.prefill(prompt.tokens, cancel)
 
     def count(self, text: str) -> int:
         """The tokens of a text."""
@@ -142,63 +141,46 @@ class LocalBackend:
     def reset(self) -> None:
         """Forgets everything that an earlier request left behind."""
         self._decoder.reset()
-        self._window = Window("", 0, "")
+        self._window.forget()
 
     def close(self) -> None:
         """Nothing to do: the engine goes with the object."""
 
-    def _lay_out(self, request: FimRequest, before: list[int], after: list[int]) -> list[int]:
+    def _in_time(self, request: FimRequest) -> tuple[Anchor, list[int]]:
+        """The prompt that stands, or a new one: as large as can be read before the deadline."""
+        anchor = self._window.standing(request) or self._window.anew(request)
+        tokens = self._lay_out(anchor, request.max_tokens)
+        new = len(tokens) - self._decoder.common(tokens)
+        if self.cold_tokens and new > self.cold_tokens:
+            full = self._window.budget
+            suffix = min(full.suffix, self.cold_tokens // 4)
+            budget = Budget(min(full.prefix, self.cold_tokens - suffix), suffix)
+            if request.files and self._decoder.common(tokens) < len(tokens) - len(anchor.before) - len(anchor.after):
+                request = replace(request, files=())
+            anchor = self._window.anew(request, budget)
+            tokens = self._lay_out(anchor, request.max_tokens)
+        return anchor, tokens
+
+    def _drafts(self, anchor: Anchor, typed: Sequence[int]) -> Drafts:
+        """What may come next, looked up in the text that the prompt holds."""
+        files = [self._vocab.encode(file.text) for file in anchor.files]
+        return Drafts([*files, anchor.after], (*anchor.before, *typed), self._acceptance)
+
+    def _lay_out(self, anchor: Anchor, max_tokens: int) -> list[int]:
         """The prompt, with as many of the last files as leave room for an answer."""
-        files = request.files
-        most = self._engine.capacity - request.max_tokens - _CURRENT_LINE
-        while len(tokens := self._tokens(files, request.path, before, after)) > most and files:
+        files = anchor.files
+        most = self._engine.capacity - max_tokens - _TYPED
+        while len(tokens := self._tokens(files, anchor)) > most and files:
             files = files[1:]
         return tokens
 
-    def _tokens(self, files: tuple[ContextFile, ...], path: str, before: list[int], after: list[int]) -> list[int]:
+    def _tokens(self, files: tuple[ContextFile, ...], anchor: Anchor) -> list[int]:
         tokens: list[int] = []
-        for part in fim.layout(fim.written_as(self._family, self.context_layout), "", "", files, path):
+        for part in fim.layout(fim.written_as(self._family, self.context_layout), "", "", files, anchor.path):
             if isinstance(part, fim.Sentinel):
                 tokens.append(self._vocab.special[part.token])
             elif part.role == "context":
                 tokens += self._vocab.encode(part.text)
             else:
-                tokens += before if part.role == "prefix" else after
+                tokens += anchor.before if part.role == "prefix" else anchor.after
         return tokens
-
-    def _suffix(self, text: str) -> list[int]:
-        return self._vocab.encode(text[: self._budget.suffix * _CHARACTERS])[: self._budget.suffix]
-
-    def _prefix(self, path: str, head: str) -> list[int]:
-        """The last tokens of the text before the line, from where the window began last time if that still does."""
-        window, most = self._window, int(self._budget.prefix * _SLACK)
-        if window.path == path and head.startswith(window.first, window.start):
-            tokens = self._vocab.encode(head[window.start :][-most * _CHARACTERS :])
-            if self._budget.prefix // 2 < len(tokens) <= most:
-                return tokens
-        start = _line_start(head, len(head) - self._budget.prefix * _CHARACTERS)
-        tokens = self._vocab.encode(head[start:])
-        while len(tokens) > self._budget.prefix:
-            # drop whole lines for the share of the text that is too much
-            surplus = 1 - self._budget.prefix / len(tokens)
-            start = _line_start(head, start + max(1, int((len(head) - start) * surplus)))
-            tokens = self._vocab.encode(head[start:])
-        self._window = Window(path, start, head[start : start + 200])
-        return tokens
-
-
-@dataclass(frozen=True)
-class Window:
-    """Where the prompt's text began in a file, in characters, and what it began with."""
-
-    path: str
-    start: int
-    first: str
-
-
-def _line_start(text: str, offset: int) -> int:
-    """The first line start at or after an offset, or the offset if no other line begins there."""
-    if offset <= 0:
-        return 0
-    newline = text.find("\n", offset - 1, len(text) - 1)
-    return offset if newline < 0 else newline + 1

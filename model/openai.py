@@ -95,6 +95,9 @@ class OpenAIBackend:
         except concurrent.futures.CancelledError:
             raise Cancelled from None
 
+    def prepare(self, request: FimRequest, cancel: Cancel) -> None:
+        """Nothing: the server reads when it is asked."""
+
     def close(self) -> None:
         if self._closed:
             return

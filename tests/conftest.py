@@ -1,4 +1,4 @@
-"""What all tests share: no user's own settings, skips that fail in CI, one loaded model a run."""
+"""What all tests share: no user's own settings, skips that fail in CI, one tiny model a run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny_model import random_weights, write_gguf
+
+from foretype.model.build import build
+from foretype.model.tokenizer import Vocab
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,6 +30,25 @@ def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`random_weights()` in a GGUF file."""
+    return write_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf", random_weights())
+
+
+@pytest.fixture(scope="session")
+def tiny_build(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of its build, nothing quantized."""
+    folder = tmp_path_factory.mktemp("build")
+    build(tiny_gguf, folder, plan=lambda name: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vocab(tiny_build: Path) -> Vocab:
+    return Vocab(tiny_build / "tokenizer.json")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -36,8 +36,8 @@ def start(url: str, encodings: tuple[str, ...] = ("utf-16",), **completion: Any)
     return client
 
 
-def wait_for_state(client: Client, state: str) -> None:
-    client.wait_for_notification("foretype/didChangeStatus", lambda status: status["state"] == state)
+def wait_for_state(client: Client, state: str, timeout: float = 10.0) -> None:
+    client.wait_for_notification("foretype/didChangeStatus", lambda status: status["state"] == state, timeout)
 
 
 def place(uri: str, line: int, character: int, trigger: int = AUTOMATIC) -> dict[str, Any]:

@@ -26,8 +26,10 @@ def server() -> Iterator[Client]:
     if store.find(name) is None:
         pytest.skip("the default model is not built: foretype model pull")
     client = Client.start(SERVE)
-    client.initialize(None, {"completion": {"debounce_ms": 0}}, ("utf-16",))
-    wait_for_state(client, "ready")
+    # an engine of its own: whatever else this user runs is not to be waited for, or counted
+    settings = {"completion": {"debounce_ms": 0}, "model": {"share": False}}
+    client.initialize(None, settings, ("utf-16",))
+    wait_for_state(client, "ready", timeout=60)
     yield client
     assert client.close() == 0
 
@@ -80,13 +82,16 @@ def test_typing_on_reads_only_what_is_new(server: Client) -> None:
     source = Path(store.__file__).read_text("utf-8").split("\n")
     line = next(index for index, text in enumerate(source) if text.strip().startswith("manifest = {"))
     uri = opened(server, "\n".join([*source[:line], "", *source[line + 1 :]]), "python")
-    for version, character in enumerate("    mani", 2):
-        column = version - 2
+    read = []
+    for column, character in enumerate("    zeta"):  # nothing that the model would say
         at = {"line": line, "character": column}
         server.change(uri, {"range": {"start": at, "end": at}, "text": character})
         ask(server, uri, line, column + 1)
-    figures = status(server)["last"]
-    assert figures["prompt_tokens"] - figures["cached_tokens"] <= 4
+        if "prompt_tokens" in (figures := status(server)["last"]):
+            read.append(figures["prompt_tokens"] - figures["cached_tokens"])
+    assert len(read) >= 4
+    assert read[0] > 100
+    assert max(read[1:]) <= 4
 
 
 def test_a_request_is_cancelled_while_its_prompt_is_read(server: Client) -> None:
@@ -106,4 +111,4 @@ def test_a_request_is_cancelled_while_its_prompt_is_read(server: Client) -> None
 def test_memory_of_a_warm_server(server: Client) -> None:
     test_a_line_is_finished(server)
     resident = psutil.Process(server.process.pid).memory_info().rss
-    assert resident < 1.2 * 2**30
+    assert 0.5 * 2**30 < resident < 1.2 * 2**30  # the model is in it

@@ -203,11 +203,11 @@ def test_typing_on_within_the_debounce_starts_nothing(stub: StubOpenAI) -> None:
     stub.script = lambda prompt, suffix: "1"
     client = start(stub.url, debounce_ms=10_000)
     with client:
-        uri = opened(client, "a = ")
+        uri = opened(client, "a = \nb = ")
         older = client.send_request(METHOD, place(uri, 0, 4))
         assert ask(client, uri, 0, 4, INVOKED) == "1"  # asked for: no debounce
         assert client.wait(older) is None
-        waiting = client.send_request(METHOD, place(uri, 0, 4))
+        waiting = client.send_request(METHOD, place(uri, 1, 4))
         client.cancel(waiting)
         with pytest.raises(ResponseError):
             client.wait(waiting)

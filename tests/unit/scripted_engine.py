@@ -12,7 +12,8 @@ from foretype.model.backend import Cancel
 
 class ScriptedEngine:
     """Implements `Engine`. Each `forward` takes one entry of `script`: the token that its logits prefer most, or
-    several in the order of preference. With nothing left to say it prefers `otherwise`.
+    several in the order of preference. With nothing left to say it prefers `otherwise`. Where the logits of several
+    tokens are kept, each takes an entry; those of drafted tokens that are cropped right afterwards are put back.
 
     `cached` is what the cache holds, `calls` what was asked, in order: ("crop", length) and ("forward", tokens).
     `interrupt_after` makes the next `forward` set its flag when so many of its tokens are in the cache.
@@ -26,6 +27,7 @@ class ScriptedEngine:
         self.cached: list[int] = []
         self.calls: list[tuple[str, int | tuple[int, ...]]] = []
         self.interrupt_after: int | None = None
+        self._drafted: list[int | Sequence[int]] = []  # entries that the last `forward` took for all but its first row
 
     def forward(self, tokens: Sequence[int], cancel: Cancel, keep: int = 1) -> np.ndarray:
         if not 0 < keep <= len(tokens):
@@ -46,6 +48,9 @@ class ScriptedEngine:
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot crop {self.length} tokens to {length}")
         self.calls.append(("crop", length))
+        wrong = min(self.length - length, len(self._drafted))
+        self.script.extendleft(reversed(self._drafted[len(self._drafted) - wrong :]))
+        self._drafted = []
         del self.cached[length:]
         self.length = length
 
@@ -56,8 +61,10 @@ class ScriptedEngine:
         return found
 
     def _logits(self, keep: int) -> np.ndarray:
-        entry = self.script.popleft() if self.script else self.otherwise
+        entries = [self.script.popleft() if self.script else self.otherwise for _ in range(keep)]
+        self._drafted = entries[1:]
         logits = np.zeros((keep, self.vocabulary), np.float32)
-        for rank, token in enumerate([entry] if isinstance(entry, int) else entry):
-            logits[-1, token] = 20 - rank
+        for row, entry in zip(logits, entries, strict=True):
+            for rank, token in enumerate([entry] if isinstance(entry, int) else entry):
+                row[token] = 20 - rank
         return logits

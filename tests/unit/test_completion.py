@@ -65,9 +65,9 @@ def test_one_line_stays_however_it_ended() -> None:
 
 
 def test_the_mode_can_be_chosen() -> None:
-    assert suggested(BODY, FimResult("a", "stop", 1))[1].requests[0].stop is not None
+    assert not suggested(BODY, FimResult("a", "stop", 1))[1].requests[0].single_line
     _, backend = suggested(BODY, FimResult("a", "stop", 1), mode="single")
-    assert backend.requests[0].single_line and backend.requests[0].stop is None
+    assert backend.requests[0].single_line
 
 
 def test_comments_can_be_left_alone_and_cost_no_model() -> None:

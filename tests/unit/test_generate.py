@@ -90,7 +90,7 @@ def test_after_any_prompts_and_cancels_the_cache_holds_the_prompt(vocab, prompts
             with pytest.raises(Cancelled):
                 decoder.prefill(tokens, Cancel())
             engine.interrupt_after = None
-        assert len(decoder.prefill(tokens, Cancel())[0]) == len(TOKENS)
+        assert decoder.prefill(tokens, Cancel())[0].shape == (1, len(TOKENS))
         assert engine.cached == tokens
 
 
@@ -285,3 +285,36 @@ def test_text_does_not_depend_on_how_the_bytes_are_cut(value, size):
     for start in range(0, len(raw), size):
         text.add(raw[start : start + size])
     assert text.value == value
+
+
+# How sure it was
+
+
+def test_the_margin_is_to_the_second_best(vocab):
+    first, second = generate(scripted((B, C), D), vocab, Prompt((A,)), limit=2)
+    assert (first.margin, second.margin) == (1.0, 20.0)
+
+
+def test_probabilities_of_forced_text_are_among_what_agrees_with_it(vocab):
+    # nothing that begins with "retu" is likely, but of those "return" nearly certain
+    script = (ID["print"], ord("x"), ID["return"], ID["retu"])
+    (step,) = generate(scripted(script), vocab, Prompt((A,), b"retu"), limit=1)
+    allowed = [18.0, 17.0] + [0.0] * (len(vocab.agreeing(b"retu")) - 2)
+    assert step.logprob == pytest.approx(18 - math.log(sum(map(math.exp, allowed))), abs=1e-5)
+    assert step.margin == 1.0
+
+
+def test_the_only_token_that_is_allowed_is_certain(vocab):
+    only = next(token for token in range(256) if len(vocab.agreeing(bytes([token]))) == 1)
+    (step,) = generate(scripted(A), vocab, Prompt((A,), bytes([only])), limit=1)
+    assert (step.token, step.logprob, step.margin) == (only, 0.0, 20.0)
+
+
+@settings(deadline=None, max_examples=50)
+@given(cached=st.lists(st.sampled_from([A, B]), min_size=1, max_size=6), tokens=st.lists(st.sampled_from([A, B])))
+def test_common_counts_the_first_tokens_that_are_in_the_cache(vocab, cached, tokens):
+    decoder = Decoder(scripted(), vocab)
+    decoder.prefill(cached, Cancel())
+    common = decoder.common(tokens)
+    assert cached[:common] == tokens[:common]
+    assert common == min(len(cached), len(tokens)) or cached[common] != tokens[common]

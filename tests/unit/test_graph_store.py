@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from foretype.context import command, indexing
+from foretype.context import command, indexing, symbol_rows
 from foretype.context.graph import Graph
 from foretype.context.guard import Guard
 from foretype.context.indexing import Stats
@@ -68,8 +68,8 @@ def places(found: tuple) -> list[str]:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that are parsed from now on."""
     seen: list[str] = []
-    rows = indexing.rows
-    monkeypatch.setattr(indexing, "rows", lambda path, source: seen.append(path) or rows(path, source))
+    rows = symbol_rows.rows
+    monkeypatch.setattr(symbol_rows, "rows", lambda path, source: seen.append(path) or rows(path, source))
     return seen
 
 
@@ -241,7 +241,7 @@ def test_damage_that_shows_later_costs_one_answer(graph: Graph, shop: Path, tmp_
 def test_another_version_has_its_own_file(
     graph: Graph, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("foretype.context.graph._edition", lambda: "other")
+    monkeypatch.setattr("foretype.context.symbol_rows.edition", lambda: "other")
     other = Graph.open(shop, tmp_path / "cache")
     assert other.paths() == frozenset() and not other.problem
     old = database_file(graph)

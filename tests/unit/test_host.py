@@ -13,7 +13,7 @@ import pytest
 
 from foretype.lsp.host import Host, Status
 from foretype.lsp.options import CompletionOptions, ModelOptions, Options
-from foretype.lsp.worker import Worker
+from foretype.model.worker import Worker
 from foretype.model.backend import BackendError, Cancel, FimRequest, FimResult
 from foretype.model.progress import Progress
 

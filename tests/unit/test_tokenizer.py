@@ -107,7 +107,7 @@ def test_agreeing_after_warming_up_and_before(tmp_path):
     write(VOCABULARY, tmp_path / "tokenizer.json")
     cold, warm = Vocab(tmp_path / "tokenizer.json"), Vocab(tmp_path / "tokenizer.json")
     warm.warm()
-    assert cold.agreeing(b"co") == warm.agreeing(b"co")
+    assert cold.agreeing(b"co").tolist() == warm.agreeing(b"co").tolist()
 
 
 def test_what_is_written_is_what_the_library_reads(tmp_path):

@@ -139,3 +139,23 @@ def test_builtin_inline_completion(fresh: Editor, stub: StubOpenAI) -> None:
     fresh.nvim.command("setlocal noexpandtab")
     fresh.type("<CR><Tab>x")
     fresh.wait(lambda: fresh.lines() == ["value = first", "\tx"], "a tab")
+
+
+def test_the_server_is_told_where_the_cursor_rests(editor: Editor) -> None:
+    editor.nvim.current.buffer[:] = ["first = '𝄞'", "second", "third"]
+    editor.lua(
+        """
+        local client = require('foretype.client')
+        notify, moves = client.notify, {}
+        client.notify = function(method, params)
+          if method == 'foretype/didMoveCursor' then moves[#moves + 1] = params.position end
+          notify(method, params)
+        end
+        """
+    )
+    for keys, line in (("G", 2), ("gg", 0), ("$", 0), ("j", 1)):
+        editor.type(keys)
+        editor.wait(lambda line=line: editor.lua("return (moves[#moves] or {}).line") == line, "the move")
+    editor.lua("require('foretype.client').notify = notify")
+    lines = [move["line"] for move in editor.lua("return moves")]
+    assert lines[-3:] == [2, 0, 1]  # and nothing for a move on the line

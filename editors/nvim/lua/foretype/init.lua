@@ -33,6 +33,7 @@ local function watch()
     end)
   end)
   on("ColorScheme", ghost.define_highlight)
+  on({ "CursorMoved", "BufEnter" }, request.moved)
 
   if draws_itself() then
     -- CursorMovedI comes first and TextChangedI is held back while a menu is open; each is enough to keep up.

@@ -28,18 +28,26 @@ local function line_at(bufnr, row)
   return vim.api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1] or ""
 end
 
+--- The cursor's line, and what stands on it before and after the cursor.
+---@return { row: integer, col: integer, before: string, after: string }
+function M.where()
+  local row, col = M.cursor()
+  local line = line_at(vim.api.nvim_get_current_buf(), row)
+  return { row = row, col = col, before = line:sub(1, col), after = line:sub(col + 1) }
+end
+
 --- The cursor's place in the current buffer. Changes of the buffer are watched until `forget`.
 ---@return foretype.Place
 function M.here()
   local bufnr = vim.api.nvim_get_current_buf()
-  local row, col = M.cursor()
-  local line = line_at(bufnr, row)
+  local here = M.where()
+  local row = here.row
   local place = {
     bufnr = bufnr,
     row = row,
-    col = col,
-    before = line:sub(1, col),
-    after = line:sub(col + 1),
+    col = here.col,
+    before = here.before,
+    after = here.after,
     lines = vim.api.nvim_buf_line_count(bufnr),
     tick = vim.api.nvim_buf_get_changedtick(bufnr),
     foreign = false,

@@ -83,6 +83,25 @@ function M.changed()
   end)
 end
 
+local looked_at = nil ---@type string? the line that the server was last told of
+
+--- The cursor went to another line without typing: the server may read what is around it before it is asked.
+function M.moved()
+  local bufnr = vim.api.nvim_get_current_buf()
+  if not client.serves(bufnr) then
+    return
+  end
+  local place = places.where()
+  local line = ("%d:%d"):format(bufnr, place.row)
+  if line ~= looked_at then
+    looked_at = line
+    client.notify("foretype/didMoveCursor", {
+      textDocument = { uri = vim.uri_from_bufnr(bufnr) },
+      position = { line = place.row, character = places.units(place.before, client.encoding()) },
+    })
+  end
+end
+
 --- Ask now because the person wants it, in place of what is shown.
 function M.invoke()
   suggestion.clear()

@@ -1,4 +1,4 @@
-"""The one thread on which a backend is opened, called and closed: newest job first.
+"""The one thread on which a backend is opened, called and closed.
 
 Knows nothing of backends.
 """
@@ -17,9 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """One daemon thread that takes the newest job first and skips those whose `Cancel` is set before they start."""
+    """One daemon thread that skips the jobs whose `Cancel` is set before they start.
 
-    def __init__(self) -> None:
+    It takes the newest first, as one user wants it; or the oldest, which is fair where several users have one job each.
+    """
+
+    def __init__(self, newest_first: bool = True) -> None:
+        self._next_job = -1 if newest_first else 0
         self._ready = threading.Condition()
         self._jobs: deque[tuple[Callable[[], None], Cancel]] = deque()
         self._errands: deque[Callable[[], None]] = deque()
@@ -60,15 +64,16 @@ class Worker:
     def _next(self) -> Callable[[], None] | None:
         with self._ready:
             while True:
-                while self._jobs and self._jobs[-1][1].is_set():
-                    self._jobs.pop()
+                while self._jobs and self._jobs[self._next_job][1].is_set():
+                    del self._jobs[self._next_job]
                 if self._errands:
                     self._running = Cancel()
                     return self._errands.popleft()
                 if self._ended:
                     return None
                 if self._jobs:
-                    job, self._running = self._jobs.pop()
+                    job, self._running = self._jobs[self._next_job]
+                    del self._jobs[self._next_job]
                     return job
                 self._ready.wait()
 
