@@ -71,6 +71,8 @@ def open_backend(options: Options, progress: Progress) -> Backend:
         context_tokens=model.context_tokens,
         prefix_tokens=options.completion.prefix_tokens,
         suffix_tokens=options.completion.suffix_tokens,
+        engine=model.engine,
+        deadline_ms=options.completion.deadline_ms,
     )
     if model.share:
         try:
@@ -254,7 +256,7 @@ def _choice(options: Options) -> tuple[object, ...]:
     completion, model = options.completion, options.model
     if model.backend == "openai":
         return completion.enabled, model.backend, options.openai
-    return completion.enabled, model, completion.prefix_tokens, completion.suffix_tokens
+    return completion.enabled, model, completion.prefix_tokens, completion.suffix_tokens, completion.deadline_ms
 
 
 def _line(error: Exception) -> str:

@@ -100,6 +100,12 @@ class ModelOptions:
         choices=("local", "hf", "openai"),
         workspace="no",
     )
+    engine: str = _option(
+        "auto",
+        "What computes the built-in model; `auto`: OpenVINO for long prompts where it is there and faster.",
+        choices=("auto", "onnx", "openvino"),
+        workspace="no",
+    )
     threads: int = _option(0, "Threads of the engine; 0: one for each physical core.", minimum=0, maximum=1024)
     share: bool = _option(True, "Whether all windows of a user share one engine process.", workspace="no")
     context_tokens: int = _option(
@@ -123,6 +129,9 @@ class CompletionOptions:
     max_tokens_multi: int = _option(96, "Longest suggestion of several lines, in tokens.", minimum=1, maximum=4096)
     prefix_tokens: int = _option(256, "Text before the cursor that the model sees.", minimum=16, maximum=65536)
     suffix_tokens: int = _option(64, "Text after the cursor that the model sees.", minimum=0, maximum=65536)
+    deadline_ms: int = _option(
+        700, "A cold prompt is cut to what this machine reads and answers in time; 0: never.", minimum=0, maximum=60_000
+    )
     debounce_ms: int = _option(40, "Rest after a key before the model starts.", minimum=0, maximum=10_000)
 
 

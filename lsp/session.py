@@ -90,7 +90,9 @@ class Session:
         try:
             outcome = await self._outcome(attempt, snapshot, line, units, explicit)
         except asyncio.CancelledError:
-            if not attempt.outcome.done():  # else it made way for what was typed, and its work goes on for that
+            if attempt.outcome.done():  # it made way for what was typed, and its work goes on for that
+                outcome = attempt.outcome.result()
+            else:
                 outcome = Nothing("cancelled")
                 self._drop(uri)
             raise

@@ -16,6 +16,7 @@ from foretype.model.backend import BackendError, Cancel, ContextFile, FimRequest
 from foretype.model.drafts import Acceptance, Drafts
 from foretype.model.engine import Engine
 from foretype.model.generate import Decoder, Text, heal
+from foretype.model.pace import Pace
 from foretype.model.progress import Progress, silent
 from foretype.model.tokenizer import Vocab
 from foretype.model.window import Anchor, Budget, Window
@@ -31,11 +32,13 @@ def open_backend(
     context_tokens: int = 2048,
     prefix_tokens: int = 256,
     suffix_tokens: int = 64,
+    engine: str = "auto",
+    deadline_ms: int = 0,
     progress: Progress = silent,
 ) -> LocalBackend:
-    """Loads a model of the catalogue or a path, pulled and built first if need be. Raises `BackendError`."""
-    from foretype.model import store
-    from foretype.model.onnx import OnnxEngine
+    """Loads a model of the catalogue or a path, pulled and built first if need be; `engine` is one of `ENGINES`, and
+    `deadline_ms` the backend's. Raises `BackendError`."""
+    from foretype.model import engines, store
 
     try:
         built = store.ensure_built(name, adapter, progress)
@@ -52,17 +55,24 @@ def open_backend(
     vocab.warm()
     # beyond its own context the graph has no positions
     capacity = min(context_tokens, built.manifest.get("context", context_tokens))
-    engine = OnnxEngine(built.model, capacity, threads)
+    opened, speed = engines.open_measured(built.model, capacity, threads, engine)
     label = " + ".join(filter(None, (built.manifest.get("name", Path(name).name), built.manifest.get("adapter", ""))))
-    backend = LocalBackend(label, engine, vocab, family, Budget(prefix_tokens, suffix_tokens))
+    backend = LocalBackend(label, opened, vocab, family, Budget(prefix_tokens, suffix_tokens), deadline_ms)
+    if speed:
+        backend.pace = Pace(speed.prompt_tokens_per_s, speed.token_ms)
     backend.model_sha256 = built.manifest.get("sha256", "")
     return backend
 
 
 class LocalBackend:
-    """Implements `Backend` over an engine. Raises `BackendError` if the vocabulary lacks the family's sentinels."""
+    """Implements `Backend` over an engine. Raises `BackendError` if the vocabulary lacks the family's sentinels.
 
-    def __init__(self, name: str, engine: Engine, vocab: Vocab, family: fim.Family, budget: Budget) -> None:
+    With a `deadline_ms` the prompt of a request that finds nothing in the cache is cut to what can be read in time.
+    """
+
+    def __init__(
+        self, name: str, engine: Engine, vocab: Vocab, family: fim.Family, budget: Budget, deadline_ms: int = 0
+    ) -> None:
         missing = [str(sentinel) for sentinel in family.sentinels if sentinel.token not in vocab.special]
         if missing:
             raise BackendError(
@@ -77,7 +87,8 @@ class LocalBackend:
         self._acceptance = Acceptance()
         self._stops = frozenset(vocab.special[stop] for stop in family.stop if stop in vocab.special)
         self._window = Window(vocab.encode, budget)
-        self.cold_tokens = 0  # of a prompt that are read while somebody waits; 0: any number
+        self.pace = Pace()
+        self._deadline_ms = deadline_ms
 
     def complete(self, request: FimRequest, cancel: Cancel) -> FimResult:
         started = time.perf_counter()
@@ -108,6 +119,8 @@ class LocalBackend:
         else:
             finish = "stop" if left else "length"
         ended = time.perf_counter()
+        self.pace.read(len(prompt.tokens) - cached, 1000 * (filled - rendered))
+        self.pace.wrote(limit - left, 1000 * (ended - filled))
         return FimResult(
             text=text.value if kept is None else text.value[:kept],
             finish=finish if kept is None else "stop",
@@ -150,14 +163,13 @@ class LocalBackend:
         """The prompt that stands, or a new one: as large as can be read before the deadline."""
         anchor = self._window.standing(request) or self._window.anew(request)
         tokens = self._lay_out(anchor, request.max_tokens)
-        new = len(tokens) - self._decoder.common(tokens)
-        if self.cold_tokens and new > self.cold_tokens:
+        affordable = self.pace.affordable(self._deadline_ms) if self._deadline_ms else None
+        if affordable is not None and len(tokens) - (cached := self._decoder.common(tokens)) > affordable:
+            if cached < len(tokens) - len(anchor.before) - len(anchor.after):
+                request = replace(request, files=())  # other files are read when there is time
             full = self._window.budget
-            suffix = min(full.suffix, self.cold_tokens // 4)
-            budget = Budget(min(full.prefix, self.cold_tokens - suffix), suffix)
-            if request.files and self._decoder.common(tokens) < len(tokens) - len(anchor.before) - len(anchor.after):
-                request = replace(request, files=())
-            anchor = self._window.anew(request, budget)
+            suffix = min(full.suffix, affordable // 4)
+            anchor = self._window.anew(request, Budget(min(full.prefix, affordable - suffix), suffix))
             tokens = self._lay_out(anchor, request.max_tokens)
         return anchor, tokens
 

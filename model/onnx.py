@@ -25,6 +25,8 @@ class OnnxEngine:
     """Implements `Engine` for a graph, or for `model.onnx` in a folder; `capacity` is the positions to make room for.
 
     `threads` 0 means one per physical core. Raises `BackendError` if the graph cannot be loaded.
+    `cache` holds each layer's keys, then its values, float32 [1, heads, capacity, size]: who reads tokens by other
+    means writes them there and sets `length`.
     """
 
     def __init__(self, path: Path, capacity: int = 2048, threads: int = 0) -> None:
@@ -51,10 +53,12 @@ class OnnxEngine:
         self._binding = self._session.io_binding()
         self._binding.bind_output("logits", "cpu")  # first, so that it is the first of the outputs
         self._caches = []
+        self.cache: list[np.ndarray] = []
         for layer in range(layers):
             for part in ("key", "value"):
                 # zeroed pages are not resident until written
-                cache = ort.OrtValue.ortvalue_from_numpy(np.zeros((1, heads, capacity, size), np.float32))
+                self.cache.append(np.zeros((1, heads, capacity, size), np.float32))
+                cache = ort.OrtValue.ortvalue_from_numpy(self.cache[-1])  # on a CPU the same memory
                 self._caches.append(cache)
                 self._binding.bind_ortvalue_input(f"past_key_values.{layer}.{part}", cache)
                 self._binding.bind_ortvalue_output(f"present.{layer}.{part}", cache)

@@ -49,6 +49,8 @@ class Settings:
     context_tokens: int = 2048
     prefix_tokens: int = 256
     suffix_tokens: int = 64
+    engine: str = "auto"
+    deadline_ms: int = 0
     idle_s: float = 900.0
     alone_s: float = 30.0
 
@@ -63,6 +65,8 @@ class Settings:
             context_tokens=self.context_tokens,
             prefix_tokens=self.prefix_tokens,
             suffix_tokens=self.suffix_tokens,
+            engine=self.engine,
+            deadline_ms=self.deadline_ms,
             progress=progress,
         )
 

@@ -2,10 +2,10 @@
 
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from answering import answer
 
 from foretype.context import symbol_rows
 from foretype.context.apart import Reader
@@ -30,14 +30,6 @@ def test_the_child_reads_what_is_read_here() -> None:
     assert reader.rows("gr\u00fcn a.py", SOURCE) == symbol_rows.rows("gr\u00fcn a.py", SOURCE) and reader.running
     reader.close()
     assert not reader.running
-
-
-def answer(piece: bytes) -> bytes:
-    if piece == b"die":
-        os._exit(1)
-    if piece == b"hang":
-        time.sleep(600)
-    return piece + b" by %d" % os.getpid()
 
 
 def test_one_child_answers_until_it_dies_and_then_another_does() -> None:
