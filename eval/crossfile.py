@@ -1,10 +1,11 @@
 """`foretype eval crossfile`: how much a model gains from what the rest of a package tells it.
 
 At places of real packages that use something defined in another file, a line or a call's arguments are taken out, and
-one greedy answer is asked for with 256 tokens before the hole and 64 after, and with up to 192 tokens of context beside
-them: none, similar code, symbols, recent edits, all (`eval/crossfile_context.py`). What is written back is compared
-with what stood there (`eval/matching.py`); nobody runs it. Figures to choose by come from the packages of the split
-"dev", figures to report from "test".
+one greedy answer is asked for with 256 tokens before the hole and 64 after, and with context beside them, up to 512
+tokens in all: none, similar code, symbols, recent edits, all (`eval/crossfile_context.py`). What is written back is
+compared with what stood there (`eval/matching.py`), and at some places put there for the package's own tests to judge
+(`eval/own_tests.py`), which runs it. Figures to choose by come from the packages of the split "dev", figures to report
+from "test".
 
 Rows go to `--out` as they are made, and an answer that is there for the very same request to the same model is not
 asked for again: a run that was cut off, or has more arms, goes on from there.
@@ -30,7 +31,7 @@ from tqdm import tqdm
 
 from foretype.context.gather import Snippet
 from foretype.context.machine import cache_dir
-from foretype.eval import crossfile_context, crossfile_report, crossfile_tasks, engines, matching, packages
+from foretype.eval import crossfile_context, crossfile_report, crossfile_tasks, engines, matching, own_tests, packages
 from foretype.eval.crossfile_context import ARMS
 from foretype.eval.crossfile_report import Row
 from foretype.eval.crossfile_tasks import Task
@@ -72,6 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help=f"how other files stand in the prompt: {','.join(LAYOUTS)} (default: {_OWN_LAYOUT})",
     )
+    parser.add_argument(
+        "--judged",
+        type=int,
+        default=10,
+        metavar="N",
+        help="tasks of each package that its tests judge too, which runs what the model wrote (default: %(default)s)",
+    )
     parser.add_argument("--warm", action="store_true", help="ask each again, with its prompt in the cache")
     engines.add_arguments(parser)
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep the packages there (default: the cache)")
@@ -83,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], Backend] = engines.open_backend) -> int:
     """Runs the benchmark; the exit status. `open_backend` stands in for the engine that `args` names."""
-    if min(args.packages, args.tasks, args.limit) < 0:
-        return _complain("--packages, --tasks and --limit must not be negative", 2)
+    if min(args.packages, args.tasks, args.limit, args.judged) < 0:
+        return _complain("--packages, --tasks, --limit and --judged must not be negative", 2)
     rows: list[Row] = []
     failure = ""
     with ExitStack() as stack:
@@ -96,9 +104,12 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
             stack.callback(backend.close)
             bar = tqdm(desc="tasks", total=len(tasks), unit="task", file=sys.stderr, disable=None)
             stack.callback(bar.close)
-            measure = Measurement(backend, args.layouts, args.warm, out)
+            judge = own_tests.Judge(args.judged, scratch / "judged", _folder(args))
+            measure = Measurement(backend, args.layouts, args.warm, out, judge)
+            by_name = {str(package): package for package in packages.PACKAGES}
             for task in tasks:
-                rows += measure.task(task, args.arms, scratch / task.package, scratch / "cache")
+                package = by_name[task.package]
+                rows += measure.task(task, args.arms, package, scratch / task.package, scratch / "cache")
                 bar.update()
         except engines.UsageError as error:
             return _complain(str(error), 2)
@@ -118,10 +129,12 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
 class Measurement:
     """Asks one backend, and keeps what it said in memory and in `out`."""
 
-    def __init__(self, backend: Backend, layouts: Sequence[str], warm: bool, out: TextIO | None) -> None:
+    def __init__(
+        self, backend: Backend, layouts: Sequence[str], warm: bool, out: TextIO | None, judge: own_tests.Judge
+    ) -> None:
         if tuple(layouts) != (_OWN_LAYOUT,) and not hasattr(backend, "context_layout"):
             raise engines.UsageError(f"this engine lays other files out by itself; use --layouts {_OWN_LAYOUT}")
-        self._backend, self._layouts, self._warm, self._out = backend, layouts, warm, out
+        self._backend, self._layouts, self._warm, self._out, self._judge = backend, layouts, warm, out, judge
         self._model = f"{backend.name} {getattr(backend, 'model_sha256', '')}".strip()
         self._count = getattr(backend, "count", crossfile_context.approximate)
         self._written: set[tuple[str, ...]] = set()
@@ -130,9 +143,11 @@ class Measurement:
             for row in _read(out):
                 self._written.add(_key(row))
                 self._remember(row.model, row.request, _answer(row))
+                if row.passed is not None:
+                    judge.remember(row.task_id, row.completion, row.passed)
 
-    def task(self, task: Task, arms: Sequence[str], root: Path, cache: Path) -> Iterator[Row]:
-        """A row for each layout and arm. Raises `BackendError`."""
+    def task(self, task: Task, arms: Sequence[str], package: Package, root: Path, cache: Path) -> Iterator[Row]:
+        """A row for each layout and arm. Raises `BackendError` and `PackageError`."""
         with crossfile_context.at(task, root, cache) as (workspace, snapshot):
             for arm in arms:
                 started = time.perf_counter()
@@ -141,6 +156,7 @@ class Measurement:
                 request = crossfile_context.request(task, added, self._count)
                 for layout in self._layouts:
                     row = self._row(task, arm, layout, request, added, gather_ms)
+                    row = replace(row, passed=self._judge.passes(task, package, root, row.completion))
                     if self._out and _key(row) not in self._written:
                         self._out.write(json.dumps(asdict(row)) + "\n")
                         self._out.flush()
@@ -160,6 +176,7 @@ class Measurement:
             context_tokens=sum(snippet.tokens for snippet in added),
             sources=dict(Counter(snippet.source for snippet in added)),
             gather_ms=gather_ms,
+            passed=None,
         )
 
     def _ask(self, request: FimRequest, layout: str) -> Answer:
@@ -207,7 +224,7 @@ def _tell(args: argparse.Namespace, tasks: Sequence[Task], backend: Backend, row
 
 def _tasks(args: argparse.Namespace, scratch: Path) -> list[Task]:
     """The tasks, those of one package together, from packages unpacked below `scratch`. Raises `PackageError`."""
-    folder = args.work or cache_dir() / "eval" / "packages"
+    folder = _folder(args)
     by_package = []
     for package in tqdm(packages.of_split(args.split, args.packages), desc="packages", file=sys.stderr, disable=None):
         by_package.append(_of_package(package, folder, scratch, args.seed, args.tasks))
@@ -217,8 +234,12 @@ def _tasks(args: argparse.Namespace, scratch: Path) -> list[Task]:
 
 def _of_package(package: Package, folder: Path, scratch: Path, seed: int, most: int) -> list[Task]:
     root = scratch / str(package)
-    packages.unpack(packages.fetch(package, folder), root)
-    return crossfile_tasks.make(str(package), root, seed, most)
+    packages.unpack(package, packages.fetch(package, folder), root)
+    return crossfile_tasks.make(str(package), root, seed, most, package.code)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    return args.work or cache_dir() / "eval" / "packages"
 
 
 def _digest(request: FimRequest, layout: str) -> str:
@@ -246,7 +267,8 @@ def _answer(row: Row) -> Answer:
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    return row.task_id, row.arm, row.layout, row.model, row.request, str(row.warm_latency_ms is not None)
+    asked = row.warm_latency_ms is not None, row.passed is not None
+    return row.task_id, row.arm, row.layout, row.model, row.request, str(asked)
 
 
 def _names(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:

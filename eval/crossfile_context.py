@@ -28,11 +28,14 @@ ARMS: dict[str, frozenset[Source]] = {
     "all": PARTS,
 }
 
-PREFIX_TOKENS, SUFFIX_TOKENS, CONTEXT_TOKENS = 256, 64, 192
+PREFIX_TOKENS, SUFFIX_TOKENS, PROMPT_TOKENS = 256, 64, 512
 MAX_TOKENS = 64
 
 _PAUSE_S = 60.0  # between two of the edits that count as typed
 _EDITS = 8
+_MARKERS = 8  # tokens of a prompt that mark its parts, and of the name of the repository
+_MARKER = 3  # around the path above a snippet
+_ROUNDS = 4  # of asking for less where the paths leave less room
 _CHARACTERS = 3  # a token, where the backend cannot count: fewer than code has, to stay below the budget
 
 Count = Callable[[str], int]
@@ -77,11 +80,30 @@ def at(task: Task, root: Path, cache: Path) -> Iterator[tuple[Workspace, Snapsho
 
 
 def snippets(arm: str, task: Task, workspace: Workspace, snapshot: Snapshot, count: Count) -> tuple[Snippet, ...]:
-    """What an arm adds, the most relevant last."""
+    """What an arm adds, the most relevant last, so that the prompt has at most `PROMPT_TOKENS` with all paths in it."""
     if not ARMS[arm]:
         return ()
     column = len(task.prefix) - (task.prefix.rfind("\n") + 1)
-    return gather(workspace, snapshot, task.line, column, Budget(CONTEXT_TOKENS), count, ARMS[arm])
+    room = PROMPT_TOKENS - sum(map(count, window(task.prefix, task.suffix, count))) - _MARKERS
+    room = budget = max(0, room - _header(task.path, count))
+    added: tuple[Snippet, ...] = ()
+    for _ in range(_ROUNDS):
+        added = gather(workspace, snapshot, task.line, column, Budget(budget), count, ARMS[arm])
+        needed = _needed(added, count)
+        if needed <= room:
+            return added
+        budget = budget * room // needed
+    while _needed(added, count) > room:
+        added = added[1:]
+    return added
+
+
+def _needed(added: Sequence[Snippet], count: Count) -> int:
+    return sum(snippet.tokens + _header(snippet.path, count) for snippet in added)
+
+
+def _header(path: str, count: Count) -> int:
+    return count(path) + _MARKER
 
 
 def request(task: Task, added: Sequence[Snippet], count: Count) -> FimRequest:

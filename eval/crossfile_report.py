@@ -24,7 +24,8 @@ class Row:
 
     `request` is a digest of all that the backend was asked, `sources` counts the snippets in it by their source. Times
     are in milliseconds: of the first answer, of the same one with its prompt in the cache (None if not asked), of
-    finding the context. `identifier_match` is an F1 in 0..1.
+    finding the context. `identifier_match` is an F1 in 0..1. `passed` says whether the package's own tests pass with
+    the completion, None where they do not judge the task.
     """
 
     task_id: str
@@ -47,6 +48,7 @@ class Row:
     latency_ms: float
     warm_latency_ms: float | None
     gather_ms: float
+    passed: bool | None
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Any]:
@@ -60,18 +62,19 @@ def figures(rows: Sequence[Row]) -> dict[str, Any]:
 def table(by_layout: dict[str, Any]) -> str:
     """The figures for people."""
     head = f"{'layout':8} {'arm':8} {'exact':>6} {'edit':>6} {'ident':>6}  {'ident against none':>23} {'p exact':>7}"
-    head += f" {'tokens':>7} {'ms':>6} {'warm':>6}"
+    head += f" {'pass@1':>6} {'tokens':>7} {'ms':>6} {'warm':>6}"
     lines = [head]
     for layout, found in by_layout.items():
         for arm, one in found["arms"].items():
             gain, ends = one.get("identifier_match_gain"), one.get("identifier_match_gain_ci")
             against = f"{gain:+.3f} [{ends[0]:+.3f}, {ends[1]:+.3f}]" if ends else ""
             p = found["mcnemar_p"].get(arm, {}).get("exact_match")
-            warm = one["warm_latency_ms_p50"]
+            warm, passes = one["warm_latency_ms_p50"], one["pass_at_1"]
             lines.append(
                 f"{layout:8} {arm:8} {one['exact_match']:6.3f} {one['edit_similarity']:6.3f} "
                 f"{one['identifier_match']:6.3f}  {against:>23} {'' if p is None else f'{p:.3f}':>7} "
-                f"{one['prefill_tokens']:7.0f} {one['latency_ms_p50']:6.0f} {'' if warm is None else f'{warm:.0f}':>6}"
+                f"{'' if passes is None else f'{passes:.3f}':>6} {one['prefill_tokens']:7.0f} "
+                f"{one['latency_ms_p50']:6.0f} {'' if warm is None else f'{warm:.0f}':>6}"
             )
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -92,6 +95,7 @@ def _layout(arms: dict[str, dict[str, Row]]) -> dict[str, Any]:
         found["mcnemar_p"][arm] = {
             "exact_match": _mcnemar([(row.exact, other.exact) for row, other in pairs]),
             "identifier_exact": _mcnemar([(row.identifier_exact, other.identifier_exact) for row, other in pairs]),
+            "pass_at_1": _mcnemar([(row.passed, bool(other.passed)) for row, other in pairs if row.passed is not None]),
         }
     return found
 
@@ -99,6 +103,7 @@ def _layout(arms: dict[str, dict[str, Row]]) -> dict[str, Any]:
 def _arm(rows: Sequence[Row]) -> dict[str, Any]:
     exact, same = sum(row.exact for row in rows), sum(row.identifier_exact for row in rows)
     warm = [row.warm_latency_ms for row in rows if row.warm_latency_ms is not None]
+    judged = [row.passed for row in rows if row.passed is not None]
     return {
         "tasks": len(rows),
         "exact_match": exact / len(rows),
@@ -108,6 +113,9 @@ def _arm(rows: Sequence[Row]) -> dict[str, Any]:
         "identifier_match_ci": mean_interval([row.identifier_match for row in rows], 0, 1),
         "identifier_exact": same / len(rows),
         "identifier_exact_ci": list(stats.wilson(same, len(rows))),
+        "judged": len(judged),
+        "pass_at_1": sum(judged) / len(judged) if judged else None,
+        "pass_at_1_ci": list(stats.wilson(sum(judged), len(judged))),
         "prefill_tokens": fmean(row.prefill_tokens for row in rows),
         "context_tokens": fmean(row.context_tokens for row in rows),
         "with_context": sum(bool(row.sources) for row in rows) / len(rows),

@@ -17,7 +17,7 @@ import tokenize
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from foretype.context.text import content, split_lines
@@ -56,12 +56,13 @@ class Task:
     reference: str
 
 
-def make(package: str, root: Path, seed: int, most: int) -> list[Task]:
+def make(package: str, root: Path, seed: int, most: int, code: str = "") -> list[Task]:
     """At most `most` tasks of the package unpacked in `root` (0: all), spread over its files and the kinds.
 
-    The choice depends on `seed` and the package alone, and on Python's version where that changes its own types.
+    `code` is the folder in it that is imported, "" for all of it. The choice depends on `seed` and the package alone,
+    and on Python's version where that changes its own types.
     """
-    modules = _read(root)
+    modules = _read(root, code)
     methods = _methods(modules.values())
     chance = random.Random(f"{seed}:{package}")
     groups: defaultdict[tuple[str, Kind], list[Task]] = defaultdict(list)
@@ -100,18 +101,19 @@ class _Use:
     call: ast.Call | None
 
 
-def _read(root: Path) -> dict[str, _Module]:
+def _read(root: Path, code: str) -> dict[str, _Module]:
     modules = {}
-    for file in sorted(root.rglob("*.py")):
-        path = file.relative_to(root).as_posix()
-        if _NO_SOURCE.search(path):
+    source_root = (root / code).parent if code else root
+    for file in sorted((root / code).rglob("*.py")):
+        path, inner = file.relative_to(root).as_posix(), file.relative_to(source_root)
+        if _NO_SOURCE.search(inner.as_posix()):
             continue
         try:
             text = file.read_bytes().decode()
             tree = ast.parse(text)
         except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError):
             continue
-        parts = PurePosixPath(path).with_suffix("").parts
+        parts = inner.with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         module = modules[name] = _Module(name, path, text, tree)
         module.tops.update(_names(tree.body))

@@ -1,27 +1,29 @@
-"""Packages of the package index whose code is a benchmark's ground: pinned, fetched when the benchmark runs, never run.
+"""Packages of the package index whose code is a benchmark's ground: pinned, fetched when the benchmark runs.
 
-Wheels rather than source distributions, since pip may execute a source distribution's build to learn its name. They
-hold no tests, so nothing here can say whether a completion passes a package's own. Pure Python, permissive licences
-(MIT, BSD, Apache-2.0), and none that ships the same code twice, generated for `async` and without, since the twin of a
-line gives it away. Nothing of a package is installed or imported.
+Source distributions, since they hold the packages' own tests, and fetched without building them (`eval/sdists.py`).
+Pure Python, permissive licences (MIT, BSD, Apache-2.0), and none that ships the same code twice, generated for `async`
+and without, since the twin of a line gives it away. Fetching and unpacking runs nothing of a package; its tests are
+`eval/own_tests.py`'s.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
-import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 Split = Literal["dev", "test"]
 
 _TIMEOUT_S = 300.0
+_FETCHER = Path(__file__).with_name("sdists.py")
 
 
 class PackageError(Exception):
@@ -30,39 +32,186 @@ class PackageError(Exception):
 
 @dataclass(frozen=True)
 class Package:
-    """One wheel of the index, by its name in it and the SHA-256 of its file."""
+    """One source distribution, by its name in the index and the SHA-256 of its file.
+
+    `code` is the folder in it that is imported, `tests` what its tests are to pytest.
+    """
 
     name: str
     version: str
     sha256: str
     split: Split
+    code: str
+    tests: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name}-{self.version}"
 
     @property
     def file(self) -> str:
-        return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{self.name.replace('-', '_')}-{self.version}.tar.gz"
+
+    @property
+    def source_root(self) -> str:
+        """The folder that the code is imported from, "." for the package's own."""
+        return str(PurePosixPath(self.code).parent)
 
 
 # In the order of their names, the first half for choosing and the second for reporting: nobody picked which is which.
 PACKAGES: tuple[Package, ...] = (
-    Package("cattrs", "26.2.1", "a12aaa3453dc8f633a815293179f08b7421ed18d2575c459c3c736f840beac24", "dev"),
-    Package("cmd2", "4.3.1", "cb432f9e0cae011422c2b96a6b9ce87686dad3777d50a30d3ac3d9afb84b53a2", "dev"),
-    Package("deepdiff", "9.1.0", "80c0460e1993b04f6f0ca79abf25548b129fd218478c4ebb08f80560f5d10610", "dev"),
-    Package("jsonschema", "4.26.0", "d489f15263b8d200f8387e64b4c3a75f06629559fb73deb8fdfb525f2dab50ce", "dev"),
-    Package("lark", "1.3.1", "c629b661023a014c37da873b4ff58a817398d12635d3bbb2c5a03be7fe5d1e12", "dev"),
-    Package("markdown-it-py", "4.3.0", "7aa1511a46c39138de78d9eba92ce47e63124d8003fc98b3a351909e04239efa", "dev"),
-    Package("marshmallow", "4.4.0", "03a882ff2eabb9a4e24b433c2949f359ef4d172a12fdc14cde10375fd55328b4", "dev"),
-    Package("mistune", "3.4.0", "d03cec4c8620f21517a996d82d14f3b59c30d79bda2cc6c56bd32b839f18ce6b", "dev"),
-    Package("oauthlib", "4.0.1", "498a298876e996301950a5b053d12c31628bb7b895db03666430c69ce182eb61", "test"),
-    Package("pypdf", "7.1.0", "47cca6b24bdcf4c4d65b5f7b8b972535c61710a061261e737688777cfd9a7bfb", "test"),
-    Package("questionary", "2.1.1", "a51af13f345f1cdea62347589fbb6df3b290306ab8930713bfae4d475a7d4a59", "test"),
-    Package("starlette", "1.10.0", "478c0ab3b4ced6e82719849c118fa406f0278a3499c1a898cd15cd31bdc38ce4", "test"),
-    Package("structlog", "26.1.0", "e081a26d6c373e6d201eca24eede26d8ffab07f88f477822e679183428d3d91e", "test"),
-    Package("tomlkit", "0.15.2", "05562412163a3037b94497385fb7f9204c637bc605af7a48199e41cf2272f437", "test"),
-    Package("werkzeug", "3.1.9", "6392e50c78460ba618e5b21f08a71f59c99ce99cdc6cf6e3dd7e6ccca8754fab", "test"),
-    Package("wtforms", "3.3.2", "2fac992f39102d6268b06e05cdbdf37a7e9b9a4e103916d2dff1d09a080b531d", "test"),
+    Package(
+        "cmd2",
+        "4.3.1",
+        "708592210dc382510ee090ad7928147060bad1b460cbefb1105f8d1251376ed8",
+        "dev",
+        "cmd2",
+        ("tests", "--ignore=tests/test_pipeline_job_control.py"),
+    ),
+    Package(
+        "glom",
+        "25.12.0",
+        "1ae7da88be3693df40ad27bdf57a765a55c075c86c971bcddd67927403eb0069",
+        "dev",
+        "glom",
+        ("glom/test",),
+    ),
+    Package(
+        "jinja2",
+        "3.1.6",
+        "0137fb05990d35f1275a587e9aee6d56da821fc83491a0fb838183be43f66d6d",
+        "dev",
+        "src/jinja2",
+        ("tests",),
+    ),
+    Package(
+        "jsonschema",
+        "4.26.0",
+        "0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326",
+        "dev",
+        "jsonschema",
+        ("jsonschema/tests",),
+    ),
+    Package(
+        "lark",
+        "1.3.1",
+        "b426a7a6d6d53189d318f2b6236ab5d6429eaf09259f1ca33eb716eed10d2905",
+        "dev",
+        "lark",
+        ("tests",),
+    ),
+    Package(
+        "markdown-it-py",
+        "4.3.0",
+        "91a58fa5b72c71a40cf7177250fd767480d7a2bb3ac426ccfb76fb90305fdaaa",
+        "dev",
+        "markdown_it",
+        ("tests",),
+    ),
+    Package(
+        "marshmallow",
+        "4.4.0",
+        "9e6ffa8511012ca89732324c1c253efd7b4d35632dcbdf80aa793fe01804af3e",
+        "dev",
+        "src/marshmallow",
+        ("tests",),
+    ),
+    Package(
+        "mistune",
+        "3.4.0",
+        "2eaf7952af928ca8d33b779762effc1da517b62c6ad85ec8ca957e3b07b9782a",
+        "dev",
+        "src/mistune",
+        ("tests",),
+    ),
+    Package(
+        "oauthlib",
+        "4.0.1",
+        "3d73febdb6faa00f277c81fb04be7b7586fb96fc3b7f0b9c772dada69a25ede7",
+        "test",
+        "oauthlib",
+        ("tests",),
+    ),
+    Package(
+        "starlette",
+        "1.10.0",
+        "b8399098d4c1e3522734f7235dc79b1fc967f96cf139c81e0fa30479e0685f9b",
+        "test",
+        "starlette",
+        ("tests",),
+    ),
+    Package(
+        "structlog",
+        "26.1.0",
+        "f63a716cbd1b1291cf7661de7794b455acfa4c43c5bcf1630e6ad5ddc1adb3b7",
+        "test",
+        "src/structlog",
+        ("tests",),
+    ),
+    Package(
+        "tomlkit",
+        "0.15.2",
+        "83e32755ba1d20d9340bd069ee97e9f6232ba2346b63ffcba425de01f7e327a6",
+        "test",
+        "tomlkit",
+        ("tests",),
+    ),
+    Package(
+        "traitlets",
+        "5.16.1",
+        "ed900c2b631aa3a112811139fa97b8d2c3bad5e989656bba4b7e52c7852c18c1",
+        "test",
+        "traitlets",
+        ("tests",),
+    ),
+    Package(
+        "webob",
+        "1.8.11",
+        "aa8c27231070b135c025e567a9cd7eda03f4df71352ffaac740cb6a75f0f81a5",
+        "test",
+        "src/webob",
+        ("tests",),
+    ),
+    Package(
+        "werkzeug",
+        "3.1.9",
+        "55ca7c70a75689be937aa27f8ff4b018f06ff4838fc73045560bf0f5a1291060",
+        "test",
+        "src/werkzeug",
+        ("tests", "--ignore=tests/test_serving.py"),
+    ),
+    Package(
+        "wtforms",
+        "3.3.2",
+        "49bb51d10b7832d497e758736da4d56f7d129a015db24756f36f28992f175404",
+        "test",
+        "src/wtforms",
+        ("tests",),
+    ),
+)
+
+# What the symbol graph is compared with jedi on: none of the above, and not what it was built on.
+DEFINITION_PACKAGES: tuple[Package, ...] = (
+    Package(
+        "kombu",
+        "5.7.0",
+        "31e62fdfd2381caa3422f8e02b84a491d9a2180ddda74507b57f4cb1e1c2c2c9",
+        "test",
+        "kombu",
+    ),
+    Package(
+        "rich",
+        "15.0.0",
+        "edd07a4824c6b40189fb7ac9bc4c52536e9780fbbfbddf6f1e2502c31b068c36",
+        "test",
+        "rich",
+    ),
+    Package(
+        "scrapy",
+        "2.19.0",
+        "34130726582b64c91531162ab277c4053e558876d49ba219cb43679e71d80a87",
+        "test",
+        "scrapy",
+    ),
 )
 
 
@@ -73,38 +222,62 @@ def of_split(split: Split, most: int = 0) -> tuple[Package, ...]:
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """The package's wheel in `folder`, downloaded by pip unless it is there. Raises `PackageError`."""
-    wheel = folder / package.file
+    """The package's file in `folder`, got from the user's index unless it is there. Raises `PackageError`."""
+    kept = folder / package.file
     try:
-        if wheel.is_file() and _digest(wheel) == package.sha256:
-            return wheel
+        if kept.is_file() and _digest(kept) == package.sha256:
+            return kept
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="pip-", dir=folder) as scratch:
-            _download(package, Path(scratch))
+        with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder) as scratch:
             brought = Path(scratch) / package.file
+            _download(package, brought)
             if not brought.is_file():
                 raise PackageError(f"{package}: pip brought no {package.file}; try another index")
             if _digest(brought) != package.sha256:
                 raise PackageError(f"{package}: what the index has is not the file that the benchmark pins")
-            os.replace(brought, wheel)
+            os.replace(brought, kept)
     except OSError as error:
         raise PackageError(f"{package} cannot be kept in {folder}: {error.strerror}; name another --work") from error
-    return wheel
+    return kept
 
 
-def unpack(wheel: Path, folder: Path) -> None:
-    """The Python sources of a wheel, as they lie in it. Raises `PackageError`."""
+def unpack(package: Package, archive: Path, folder: Path) -> None:
+    """The package's files in `folder`, which is new, and its metadata where an import finds it.
+
+    Raises `PackageError`.
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise PackageError("archives are only unpacked by a Python that refuses paths out of them: 3.11.4 or newer")
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder, [name for name in archive.namelist() if name.endswith(".py")])
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise PackageError(f"{wheel} cannot be unpacked into {folder}: {error}") from error
+        with tempfile.TemporaryDirectory(prefix="unpack-", dir=_made(folder.parent)) as scratch:
+            with tarfile.open(archive, "r:gz") as tar:
+                tar.extractall(scratch, filter="data")
+            (inner,) = Path(scratch).iterdir()
+            os.replace(inner, folder)
+        if not (folder / package.code).is_dir():
+            raise PackageError(f"{archive} has no folder {package.code}")
+        metadata = folder / package.source_root / f"{package.file.removesuffix('.tar.gz')}.dist-info"
+        metadata.mkdir(exist_ok=True)
+        shutil.copyfile(folder / "PKG-INFO", metadata / "METADATA")
+    except (OSError, ValueError, tarfile.TarError, zlib.error, EOFError) as error:
+        raise PackageError(f"{archive} cannot be unpacked into {folder}: {error}") from error
 
 
-def _download(package: Package, folder: Path) -> None:
+def sources(package: Package, root: Path) -> dict[str, bytes]:
+    """The Python files of the code of a package unpacked in `root`, by their paths below it, in order."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in sorted((root / package.code).rglob("*.py"))
+    }
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _download(package: Package, file: Path) -> None:
     # -P: a pip.py in the current folder must not run
-    command = [sys.executable, "-P", "-m", "pip", "download", f"{package.name}=={package.version}"]
-    command += ["--dest", str(folder), "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+    command = [sys.executable, "-P", str(_FETCHER), package.name, package.version, str(file)]
     try:
         done = subprocess.run(
             command,
@@ -117,9 +290,8 @@ def _download(package: Package, folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise PackageError(f"{package}: the index did not answer in {_TIMEOUT_S:.0f} s; check the network") from None
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("ERROR:")]
-        reason = said[-1].removeprefix("ERROR:").strip() if said else f"exit status {done.returncode}"
-        raise PackageError(f"{package}: pip: {reason}")
+        said = done.stderr.strip().splitlines()
+        raise PackageError(f"{package}: pip: {said[-1] if said else f'exit status {done.returncode}'}")
 
 
 def _digest(path: Path) -> str:

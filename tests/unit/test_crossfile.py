@@ -1,16 +1,17 @@
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_package import DRAW, write_files, write_wheel
+from tiny_package import DRAW, write_files, write_sdist
 
 from foretype.context.gather import Snippet
 from foretype.context.history import History
 from foretype.context.text import Snapshot, split_lines
-from foretype.eval import crossfile, crossfile_context, crossfile_report, packages
+from foretype.eval import crossfile, crossfile_context, crossfile_report, own_tests, packages
 from foretype.eval.crossfile_tasks import Task, make
 from foretype.model.backend import BackendError, Cancel, FimRequest, FimResult
 
@@ -54,16 +55,19 @@ def one_snippet(workspace: object, snapshot: Snapshot, line: int, column: int, *
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the only package's wheel; each arm but "none" gets one snippet."""
-    monkeypatch.setattr(packages, "PACKAGES", (write_wheel(tmp_path),))
+    """A folder with the only package; each arm but "none" gets one snippet."""
+    monkeypatch.setattr(packages, "PACKAGES", (write_sdist(tmp_path),))
     monkeypatch.setattr(crossfile_context, "gather", one_snippet)
+    monkeypatch.setattr(own_tests.Judge, "passes", lambda *_: None)
     return tmp_path
 
 
 def run(backend: Scripted, work: Path, *argv: str | Path) -> int:
     parser = argparse.ArgumentParser()
     crossfile.add_arguments(parser)
-    return crossfile.run(parser.parse_args(["--work", str(work), *map(str, argv)]), lambda args: backend)
+    return crossfile.run(
+        parser.parse_args(["--judged", "0", "--work", str(work), *map(str, argv)]), lambda args: backend
+    )
 
 
 def figures(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -89,7 +93,8 @@ def test_arms_are_compared_on_the_same_tasks(work: Path, capsys: pytest.CaptureF
     assert none["exact_match"] == none["identifier_match"] == none["context_tokens"] == none["with_context"] == 0
     assert (none["prefill_tokens"], symbols["prefill_tokens"], symbols["context_tokens"]) == (10, 15, 4)
     assert symbols["tasks"] == none["tasks"] == 4
-    assert found["mcnemar_p"]["symbols"].keys() == {"exact_match", "identifier_exact"}
+    assert found["mcnemar_p"]["symbols"].keys() == {"exact_match", "identifier_exact", "pass_at_1"}
+    assert (none["judged"], none["pass_at_1"]) == (0, None)
     assert found["arms"]["all"]["exact_match"] == symbols["exact_match"]
     assert backend.closed
 
@@ -160,6 +165,44 @@ def test_another_model_or_another_prompt_is_asked_again(work: Path, tmp_path: Pa
     changed = Scripted()
     assert run(changed, work, *arguments) == 0
     assert [bool(request.files) for _, request in changed.asked] == [True]
+
+
+def test_the_packages_tests_judge_some_tasks(work: Path, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    ran: list[str] = []
+
+    def passes(judge: object, task: Task, package: object, root: Path, completion: str) -> bool | None:
+        ran.append(completion)
+        return None if task.kind == "line" else completion == task.reference
+
+    monkeypatch.setattr(own_tests.Judge, "passes", passes)
+    remembered: list[bool] = []
+    monkeypatch.setattr(own_tests.Judge, "remember", lambda judge, task_id, text, passed: remembered.append(passed))
+    out = tmp_path / "rows.jsonl"
+    for _ in range(2):
+        assert run(Scripted(), work, "--arms", "none,symbols", "--json", "--out", out, "--seed", 1) == 0
+        found = figures(capsys)
+    none, symbols = found["arms"]["none"], found["arms"]["symbols"]
+    assert 0 < none["judged"] == symbols["judged"] < 4
+    assert (none["pass_at_1"], symbols["pass_at_1"]) == (0.0, 1.0)
+    assert len(ran) == 2 * 2 * 4 and len(remembered) == 2 * none["judged"]
+
+
+def test_prompts_have_room_for_the_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def greedy(workspace: object, snapshot: object, line: int, column: int, budget: Any, *_: Any) -> tuple:
+        asked.append(budget.tokens)
+        return tuple(Snippet(f"{at:020}.py", "symbols", 0, 1, "x" * 10, 1.0, 10) for at in range(budget.tokens // 10))
+
+    monkeypatch.setattr(crossfile_context, "gather", greedy)
+    task = call("größe")
+    added = crossfile_context.snippets("all", task, None, None, lambda text: len(text) // 4)  # type: ignore[arg-type]
+    prefix, suffix = crossfile_context.window(task.prefix, task.suffix, lambda text: len(text) // 4)
+    whole = len(prefix) // 4 + len(suffix) // 4 + sum(10 + 5 for _ in added)
+    assert added and asked[-1] < asked[0]
+    assert whole <= crossfile_context.PROMPT_TOKENS
+    long = replace(task, prefix="word " * 900 + task.prefix.rpartition("\n")[2])
+    assert crossfile_context.snippets("all", long, None, None, len) == ()  # type: ignore[arg-type]
 
 
 def test_usage_is_checked(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

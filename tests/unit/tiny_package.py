@@ -1,9 +1,11 @@
-"""A package of two modules that use each other, as files and as a wheel."""
+"""A package of two modules that use each other, as files and as a source distribution."""
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
+import io
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 from foretype.eval.packages import Package
@@ -68,11 +70,14 @@ def write_files(root: Path) -> Path:
     return root
 
 
-def write_wheel(folder: Path, name: str = "demo") -> Package:
-    """The package, with its wheel in `folder`."""
-    package = Package(name, "1.0", "", "dev")
+def write_sdist(folder: Path, name: str = "demo") -> Package:
+    """The package, with its source distribution in `folder`."""
+    package = Package(name, "1.0", "", "dev", "demo", ("demo/tests",))
     path = folder / package.file
-    with zipfile.ZipFile(path, "w") as archive:
-        for file, text in FILES.items():
-            archive.writestr(file, text)
-    return Package(name, "1.0", hashlib.sha256(path.read_bytes()).hexdigest(), "dev")
+    with tarfile.open(path, "w:gz") as archive:
+        for file, text in {**FILES, "PKG-INFO": f"Name: {name}\nVersion: 1.0\n"}.items():
+            data = text.encode()
+            member = tarfile.TarInfo(f"{name}-1.0/{file}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return replace(package, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
