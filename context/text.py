@@ -8,7 +8,7 @@ and nowhere else (LSP 3.18, "Text Documents"): form feeds and U+2028 are ordinar
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -41,6 +41,17 @@ class Snapshot:
         here = self.lines[line]
         before = "".join(self.lines[:line]) + here[:column]
         return before, here[column:] + "".join(self.lines[line + 1 :])
+
+
+def inserted(snapshot: Snapshot, line: int, column: int, text: str) -> tuple[Snapshot, int, int]:
+    """The snapshot with a text put in at a place, and the place behind it."""
+    here = snapshot.lines[line]
+    lines = split_lines(here[:column] + text + here[column:])
+    if line + 1 < len(snapshot.lines):
+        lines.pop()  # the empty line behind the terminator: the next line is there already
+    after = replace(snapshot, lines=(*snapshot.lines[:line], *lines, *snapshot.lines[line + 1 :]))
+    head = split_lines(here[:column] + text)
+    return after, line + len(head) - 1, len(head[-1])
 
 
 def split_lines(text: str) -> list[str]:

@@ -17,9 +17,10 @@ from typing import Protocol
 class Shown:
     """Ghost text on the screen: what would be inserted at the cursor.
 
-    `key` is the number of the ask after which it appeared, `ms` the time from that ask to the screen. `cached`: no
-    model was asked for it, since it was remembered from before, or is the rest of what is being typed. `tokens`: how
-    many of the model's tokens the text is, 0 where that is not known.
+    `key` is the number of the ask after which it appeared. `ms` is the time from a key to the screen: from the key at
+    which the model was asked, which is an earlier one where its answer agrees with what was typed meanwhile. `cached`:
+    no model was asked for it, since it was remembered from before, or is the rest of what is being typed; `ms` then is
+    the time from the last key. `tokens`: how many of the model's tokens the text is, 0 where that is not known.
     """
 
     text: str

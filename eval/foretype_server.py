@@ -36,7 +36,7 @@ _AUTOMATIC = 2  # InlineCompletionTriggerKind: not asked for, the user just type
 _CHANGED = 2  # FileChangeType
 
 # Reasons of `foretype/status` for which the server did begin to look for an answer.
-_TRIED = {"superseded", "cancelled", "stale", "failed", "empty", "trimmed"}
+_TRIED = {"superseded", "cancelled", "stale", "failed", "empty", "trimmed", "unsure", "gated", "rejected"}
 
 
 class ServerError(Exception):
@@ -271,7 +271,7 @@ class ForetypeServer:
         return None
 
     def _learn(self, live: _Live) -> None:
-        """How many tokens there are in what is on the screen."""
+        """How many tokens there are in what is on the screen, and how long before the last key it was asked for."""
         try:
             last = self._status()["last"]
         except (ServerEnded, TimeoutError):
@@ -283,7 +283,8 @@ class ForetypeServer:
                 # Of what was typed meanwhile only the rest is shown.
                 shown, length = self._live.shown, len(str(live.item["insertText"]))
                 tokens = math.ceil(last.get("tokens", 0) * len(shown.text) / length)
-                self._live = replace(self._live, shown=replace(shown, tokens=tokens))
+                ms = shown.ms + (0 if shown.cached else last["stages_ms"].get("earlier", 0))
+                self._live = replace(self._live, shown=replace(shown, tokens=tokens, ms=ms))
 
     def _drop(self) -> None:
         """The latest ask is not wanted any more; under `_screen`. What it was about was changed before, if at all, so

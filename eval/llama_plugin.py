@@ -156,7 +156,7 @@ class Plugin:
         view.row, view.column = row, column
         self._inserting, self._key = True, key
         self._left_place()
-        self._suggest(cached=True)
+        self._suggest()
         self._request()
         too_much_behind = not self._hint and len(view.window.line_suffix) > llama_fim.LINE_SUFFIX_CHARS
         self.counts["suppressed_line_suffix" if too_much_behind else "attempts"] += 1
@@ -228,7 +228,7 @@ class Plugin:
         self._indent = window.indent
         self._ring.evict_near(view.around)
         body = llama_fim.body(window, self._ring.chunks, speculative=ahead is not None)
-        self._job = self._loop.create_task(self._fetch(body, window.states, place))
+        self._job = self._loop.create_task(self._fetch(body, window.states, place, self._pressed_at))
         self.counts["requests"] += 1
         self.counts["speculative"] += ahead is not None
         if self._picked_row is None or abs(row - self._picked_row) > FAR_LINES:
@@ -239,20 +239,20 @@ class Plugin:
         self._retry = None
         self._request(ahead)
 
-    async def _fetch(self, body: dict[str, Any], states: list[str], place: Place) -> None:
+    async def _fetch(self, body: dict[str, Any], states: list[str], place: Place, asked_at: float) -> None:
         try:
             answer = await self._post(body)
             if answer is not None:
-                self._receive(answer, states, place)
+                self._receive(answer, states, place, asked_at)
         finally:
             self._job = None
 
-    def _receive(self, answer: Answer, states: list[str], place: Place) -> None:
+    def _receive(self, answer: Answer, states: list[str], place: Place, asked_at: float) -> None:
         self.counts["answered" if answer.text.strip() else "empty"] += 1
         self.counts["wasted"] += not (self._view and place.leads_to(answer.text, self._view.place))
         self._cache.put(states, answer)
         if not self._hint or not self._hint.acceptable:
-            self._suggest(cached=False)
+            self._suggest(asked_at)
 
     async def _post(self, body: dict[str, Any]) -> Answer | None:
         """None, and a failure for the next `ask` to raise, where no answer comes."""
@@ -269,8 +269,11 @@ class Plugin:
 
     # What is shown.
 
-    def _suggest(self, cached: bool) -> None:
-        """Shows what is remembered for the cursor's place, if anything is, and asks for what would follow it."""
+    def _suggest(self, asked_at: float | None = None) -> None:
+        """Shows what is remembered for the cursor's place, if anything is, and asks for what would follow it.
+
+        `asked_at`: when the key was typed at which was asked for an answer that came just now.
+        """
         view = self._view
         if not view or not self._inserting:
             return
@@ -280,8 +283,9 @@ class Plugin:
         self._hint = hint = llama_fim.hint(answer.text, view.lines, view.row, view.column)
         self.shown = None
         if hint.acceptable and hint.text:
-            ms = 1000 * (time.perf_counter() - self._pressed_at)
-            self.shown = Shown(hint.text, self._key, ms, cached, answer.tokens)
+            since = self._pressed_at if asked_at is None else asked_at
+            ms = 1000 * (time.perf_counter() - since)
+            self.shown = Shown(hint.text, self._key, ms, asked_at is None, answer.tokens)
         before, after = view.buffer.split_at(view.row, view.column)
         self._request(Speculation(view.row, hint, Place(view.path, before + hint.text, after)))
 

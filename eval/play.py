@@ -54,7 +54,7 @@ class Row:
     """What became of one key, an opportunity.
 
     `saved`: an acceptance made it unnecessary. `on_screen`: there was ghost text when the next key was due, and `new`:
-    the developer had not read it before. `ms`: from this key to ghost text that was asked for at it; `cached` as in
+    the developer had not read it before. `ms`: to ghost text that appeared after this key; it and `cached` as in
     `Shown`. `characters`, `tokens` and `keys` are those of the acceptance that followed; `begun` is false where that
     went on with a suggestion that was accepted in part before.
     """

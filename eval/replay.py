@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="URL", help="a llama-server to compare with, such as http://127.0.0.1:8012"
     )
+    parser.add_argument("--fit-gate", type=Path, metavar="FILE", help="fit the confidence gate and write its weights")
     parser.add_argument("--model", help="a name or a path, as the option model.name")
     parser.add_argument("--adapter", help="as the option model.adapter")
     parser.add_argument(
@@ -82,6 +83,10 @@ def run(args: argparse.Namespace, openers: Mapping[str, Opener] | None = None) -
     try:
         if args.commits < 1 or args.limit_keys < 0:
             raise UsageError("--commits must be positive, and --limit-keys must not be negative")
+        if args.fit_gate:
+            from foretype.eval import fit_gate
+
+            return fit_gate.run(args, server_options(args))
         openers = openers or sides(args)
         settings = _settings(args, openers)
         done = replay_rows.begin(args.out, settings) if args.out else []

@@ -1,6 +1,6 @@
 """One ghost-text request, from a frozen document to a text to insert or to the reason why there is none.
 
-Runs on the worker: it parses, calls the backend and trims. Knows no client and no other request.
+Runs on the worker: it parses, calls the backend, trims and gates. Knows no client and no other request.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ import secrets
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from foretype.context import languages, syntax
-from foretype.lsp import policy
+from foretype.lsp import gate, policy
 from foretype.lsp.options import Options
 from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
 from foretype.lsp.project import Project
 from foretype.lsp.trim import Place, trim
+from foretype.model import confident
 from foretype.model.backend import Backend, Cancel, ContextFile, FimRequest, FimResult
 
 
@@ -46,11 +48,19 @@ def complete(
     clock.lap("model")
     trimmed = trim(_whole_lines(result) if place.multi else result.text, place)
     clock.lap("trim")
-    stages_ms = clock.stages_ms | {f"model_{stage}": round(ms, 2) for stage, ms in result.stages_ms.items()}
     figures = _figures(place, result)
+    text = trimmed.text if ask.explicit else _confident(trimmed.text, result)
+    if text.strip():
+        figures = _weighed(figures, place, text, result, request)
+        clock.lap("gate")
+    stages_ms = clock.stages_ms | {f"model_{stage}": round(ms, 2) for stage, ms in result.stages_ms.items()}
     if not trimmed.text.strip():
         return Nothing("trimmed" if result.text.strip() else "empty", stages_ms, figures)
-    return Suggestion(secrets.token_hex(6), trimmed.text, stages_ms, trimmed.fired, figures)
+    if not text.strip():
+        return Nothing("unsure", stages_ms, figures)
+    if not ask.explicit and figures.confidence is not None and figures.confidence < options.completion.gate:
+        return Nothing("gated", stages_ms, figures)
+    return Suggestion(secrets.token_hex(6), text, stages_ms, trimmed.fired, figures, confidence=figures.confidence)
 
 
 def prepare(ask: Ask, options: Options, backend: Backend, cancel: Cancel, project: Project | None = None) -> None:
@@ -91,6 +101,7 @@ def _request(
         max_tokens=limits.max_tokens_multi if place.multi else limits.max_tokens_single,
         single_line=not place.multi,
         stop=stop,
+        confident=not ask.explicit,
     )
 
 
@@ -98,6 +109,14 @@ def _whole_lines(result: FimResult) -> str:
     """The answer without the line in which the token limit ended it, unless it has no other."""
     head = result.text.rpartition("\n")[0]
     return head if result.finish == "length" and head.strip() else result.text
+
+
+def _confident(text: str, result: FimResult) -> str:
+    """The beginning of what is left of an answer that is worth most; all of it where its tokens are not known."""
+    if not result.text.startswith(text):
+        return text
+    within = sum(end <= len(text) for end in result.ends)
+    return text[: confident.best(text, result.ends[:within], result.logprobs[:within])]
 
 
 def _figures(place: Place, result: FimResult) -> Figures:
@@ -110,6 +129,15 @@ def _figures(place: Place, result: FimResult) -> Figures:
         tokens=result.tokens,
         logprob_mean=round(statistics.fmean(result.logprobs), 3) if result.logprobs else None,
     )
+
+
+def _weighed(figures: Figures, place: Place, text: str, result: FimResult, request: FimRequest) -> Figures:
+    """The figures with what the gate makes of the text that is left."""
+    values = gate.features(place, text, result, [file.text for file in request.files])
+    if values is None:
+        return figures
+    evidence = {name: round(value, 4) for name, value in zip(gate.FEATURES, values, strict=True)}
+    return replace(figures, confidence=round(gate.probability(values, gate.shipped()), 4), evidence=evidence)
 
 
 class Stopwatch:

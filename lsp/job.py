@@ -17,15 +17,29 @@ from foretype.model.backend import Cancel
 
 
 class Job:
-    """`line` and `column` are where the cursor is now, `typed` is what came in before it since `ask`."""
+    """`asked_at` is the key's time, in seconds of `time.perf_counter`; `line` and `column` are where the cursor is now,
+    `typed` is what came in before it since.
 
-    def __init__(self, ask: Ask, post: Callable[..., object]) -> None:
+    A run may be for the place behind a suggestion that is not accepted yet: `lead` is its text, and `ask` what will be
+    asked once it is; the cursor then is at `start`.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        asked_at: float,
+        post: Callable[..., object],
+        lead: str = "",
+        start: tuple[int, int] | None = None,
+    ) -> None:
         self.ask = ask
         self.place = Place.at(ask.snapshot, ask.line, ask.column)
         self.cancel = Cancel()
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.line, self.column, self.typed = ask.line, ask.column, ""
-        self._said = ""
+        self.asked_at = asked_at
+        self.line, self.column = start or (ask.line, ask.column)
+        self.typed = ""
+        self._lead = self._said = lead
 
         def cancelled() -> None:
             post(self.settle, Nothing("superseded"))
@@ -44,11 +58,12 @@ class Job:
 
     def serves(self, line: int, column: int) -> bool:
         """Whether its answer is one for a cursor that stands here now."""
-        return not self.cancel.is_set() and (line, column) == (self.line, self.column)
+        here = (line, column) == (self.line, self.column)
+        return here and self.typed.startswith(self._lead) and not self.cancel.is_set()
 
     def listen(self, said: str) -> None:
         """The model's text so far."""
-        self._said = said
+        self._said = self._lead + said
         if not self._agrees():
             self.cancel.set()
 

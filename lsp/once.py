@@ -108,7 +108,7 @@ def locate(place: Place, root: Path | None) -> Ask:
     if place.column > length + 1:
         characters = _count(length, "character")
         raise PlaceError(f"{place.path}:{place.line} has {characters}, so its last column is {length + 1}")
-    return Ask(snapshot, place.line - 1, place.column - 1)
+    return Ask(snapshot, place.line - 1, place.column - 1, explicit=True)
 
 
 def workspace(path: Path) -> Path | None:

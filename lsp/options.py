@@ -132,7 +132,10 @@ class CompletionOptions:
     deadline_ms: int = _option(
         700, "A cold prompt is cut to what this machine reads and answers in time; 0: never.", minimum=0, maximum=60_000
     )
-    debounce_ms: int = _option(40, "Rest after a key before the model starts.", minimum=0, maximum=10_000)
+    gate: float = _option(
+        0.08, "How likely a suggestion must be to be taken, to be shown; 0 shows everything.", minimum=0, maximum=1
+    )
+    debounce_ms: int = _option(10, "Rest after a key before the model starts.", minimum=0, maximum=10_000)
 
 
 @dataclass(frozen=True)

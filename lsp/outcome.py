@@ -24,6 +24,8 @@ Reason = Literal[
     "rejected",
     "empty",
     "trimmed",
+    "unsure",
+    "gated",
 ]
 
 # Why a request had no suggestion, for people.
@@ -43,6 +45,8 @@ REASONS: dict[Reason, str] = {
     "rejected": "it was rejected here, and has only been typed on since",
     "empty": "the model proposed nothing",
     "trimmed": "nothing was left of the model's proposal once what must not be shown was cut off",
+    "unsure": "the model is not sure of the next few characters",
+    "gated": "the suggestion was less likely to be taken than completion.gate asks for",
 }
 
 
@@ -63,7 +67,9 @@ class Figures:
 
     `prompt_tokens` are all of the prompt's, `cached_tokens` those of them that were there from before, `prefix_tokens`
     and `suffix_tokens` the document's own on each side of the cursor. `tokens` are the answer's before it was trimmed,
-    `logprob_mean` is the natural logarithm of their geometric mean probability.
+    `logprob_mean` is the natural logarithm of their geometric mean probability. `confidence` is how likely the gate
+    holds the suggestion to be taken, 0..1, and `evidence` what it looked at, by the names of `gate.FEATURES`; there is
+    neither where nothing was left to gate, or where the backend tells no probabilities.
     """
 
     mode: str
@@ -73,12 +79,16 @@ class Figures:
     suffix_tokens: int
     tokens: int
     logprob_mean: float | None
+    confidence: float | None = None
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Suggestion:
     """Text to insert at the place that was asked for. `stages_ms` is milliseconds by stage; `trimmed` names the rules
-    that cut the model's text. `recalled` is the rest of an earlier suggestion, of which the beginning was typed."""
+    that cut the model's text. `recalled` is the rest of an earlier suggestion, of which the beginning was typed;
+    `asked_at` is when that was asked for, in seconds of `time.perf_counter`. `confidence` is that of its figures, and
+    stays with the rest: what has passed the gate once passes."""
 
     id: str
     text: str
@@ -86,6 +96,8 @@ class Suggestion:
     trimmed: tuple[str, ...] = ()
     figures: Figures | None = None
     recalled: bool = False
+    asked_at: float = 0.0
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from foretype.context.text import Snapshot, column_from_units, content
+from foretype.context.text import Snapshot, column_from_units, content, inserted
 from foretype.lsp import policy
 from foretype.lsp.documents import Documents, path_inside
 from foretype.lsp.events import Ledger
@@ -33,6 +33,8 @@ from foretype.model.progress import Progress
 # place goes on when a request comes for one no more lines away.
 _REST_S = 0.15
 _SAME_PLACE_LINES = 2
+# The confidence in a suggestion from which on what would follow its acceptance is prepared.
+_LIKELY = 0.4
 
 
 @dataclass
@@ -40,6 +42,7 @@ class _Attempt:
     """A request under way. The first to call `end` decides its outcome."""
 
     outcome: asyncio.Future[Outcome]
+    asked_at: float
 
     def end(self, outcome: Outcome) -> None:
         if not self.outcome.done():
@@ -85,7 +88,7 @@ class Session:
         language = snapshot.language if snapshot else ""
         self.ledger.requested(language)
         self._end(uri, "superseded")
-        attempt = self._alive[uri] = _Attempt(asyncio.get_running_loop().create_future())
+        attempt = self._alive[uri] = _Attempt(asyncio.get_running_loop().create_future(), started)
         outcome: Outcome = Nothing("failed")
         try:
             outcome = await self._outcome(attempt, snapshot, line, units, explicit)
@@ -99,8 +102,10 @@ class Session:
         finally:
             if self._alive.get(uri) is attempt:
                 del self._alive[uri]
-            total = round((time.perf_counter() - started) * 1000, 2)
-            self._record(replace(outcome, stages_ms={**outcome.stages_ms, "total": total}), language)
+            stages_ms = {**outcome.stages_ms, "total": _ms(started, time.perf_counter())}
+            if isinstance(outcome, Suggestion) and outcome.recalled:
+                stages_ms["earlier"] = _ms(outcome.asked_at, started)  # that the model began on it
+            self._record(replace(outcome, stages_ms=stages_ms), language)
         return outcome if isinstance(outcome, Suggestion) else None
 
     def open(self, uri: str, language: str, version: int, text: str) -> None:
@@ -192,17 +197,25 @@ class Session:
         ask = Ask(snapshot, line, column, explicit)
         if found := self._recall(ask):
             return found
-        if (job := self._jobs.get(snapshot.uri)) and job.serves(line, column):
+        job = self._jobs.get(snapshot.uri)
+        if job and job.serves(line, column) and job.ask.explicit >= explicit:
             if await self._first(attempt, job):
                 return attempt.outcome.result()
             if found := self._recall(ask):
+                if isinstance(found, Suggestion):
+                    self._look_ahead(ask, found)
                 return found
         elif not explicit:
             await asyncio.wait([attempt.outcome], timeout=self.options.completion.debounce_ms / 1000)
         if attempt.outcome.done():
             return attempt.outcome.result()
-        job = self._begin(ask)
-        return (attempt if await self._first(attempt, job) else job).outcome.result()
+        job = self._begin(ask, attempt.asked_at)
+        if await self._first(attempt, job):
+            return attempt.outcome.result()
+        outcome = job.outcome.result()
+        if isinstance(outcome, Suggestion):
+            self._look_ahead(ask, outcome)
+        return outcome
 
     def _recall(self, ask: Ask) -> Suggestion | Nothing | None:
         """What is known without the model. Who asks explicitly is shown also what was rejected."""
@@ -214,19 +227,33 @@ class Session:
         await asyncio.wait([attempt.outcome, job.outcome], return_when=asyncio.FIRST_COMPLETED)
         return attempt.outcome.done()
 
-    def _begin(self, ask: Ask) -> Job:
+    def _look_ahead(self, ask: Ask, suggestion: Suggestion) -> None:
+        """Begins on what will be asked when a suggestion is accepted, if that is likely."""
+        if suggestion.confidence is None or suggestion.confidence < _LIKELY:
+            return
+        snapshot, line, column = inserted(ask.snapshot, ask.line, ask.column, suggestion.text)
+        after = Ask(snapshot, line, column)
+        job = Job(after, time.perf_counter(), self.host.post, suggestion.text, (ask.line, ask.column))
+        self._submit(job)
+
+    def _begin(self, ask: Ask, asked_at: float) -> Job:
         uri = ask.snapshot.uri
         if (ahead := self._ahead) and (ahead.uri != uri or abs(ahead.line - ask.line) > _SAME_PLACE_LINES):
             self._stop_ahead()
-        self._drop(uri)
-        job = self._jobs[uri] = Job(ask, self.host.post)
-        work = partial(_complete, ask, self.options, self._project_of(uri), job.listen)
-        self.host.submit(work, job.cancel, partial(self._settle, job))
+        job = Job(ask, asked_at, self.host.post)
+        self._submit(job)
         return job
+
+    def _submit(self, job: Job) -> None:
+        uri = job.ask.snapshot.uri
+        self._drop(uri)
+        self._jobs[uri] = job
+        work = partial(_complete, job.ask, self.options, self._project_of(uri), job.listen)
+        self.host.submit(work, job.cancel, partial(self._settle, job))
 
     def _settle(self, job: Job, outcome: Outcome | None) -> None:
         if isinstance(outcome, Suggestion):
-            self._memory.remember(job.place, outcome)
+            self._memory.remember(job.place, replace(outcome, asked_at=job.asked_at))
         job.settle(outcome or Nothing("failed"))
         uri = job.ask.snapshot.uri
         if self._jobs.get(uri) is job:
@@ -264,6 +291,10 @@ class Session:
             what = {"reason": outcome.reason, "why": REASONS[outcome.reason]}
         figures = asdict(outcome.figures) if outcome.figures else {}
         self._last = {**what, "language": language, **figures, "stages_ms": outcome.stages_ms}
+
+
+def _ms(start_s: float, end_s: float) -> float:
+    return round((end_s - start_s) * 1000, 2)
 
 
 # The pipeline's imports (parsers, grammars) belong to the worker: nobody waits for them there.

@@ -72,6 +72,7 @@ class FimRequest:
     """What to fill in. `prefix` and `suffix` are the whole text around the cursor; the backend cuts them.
 
     `single_line` ends the answer at the first newline; `stop` can end it earlier or, for several lines, at all.
+    `confident` lets it end where what follows would be too unlikely to be worth suggesting (`model/confident.py`).
     """
 
     prefix: str
@@ -81,12 +82,13 @@ class FimRequest:
     max_tokens: int = 64
     single_line: bool = False
     stop: Stop | None = None
+    confident: bool = False
 
 
 @dataclass(frozen=True)
 class FimResult:
-    """The answer, without the text that the prompt already held. `logprobs` has one natural logarithm per token, and
-    `margins` how far each is above that of the second best.
+    """The answer, without the text that the prompt already held. `logprobs` has one natural logarithm per token,
+    `margins` how far each is above that of the second best, and `ends` the characters of `text` up to its end.
 
     `finish` is "stop" (a stop token, newline or `stop`) or "length". Tokens are counts, 0 where unknown: of the answer,
     of the prompt, of those in it that were cached, and of the request's own text in it on each side of the cursor.
@@ -103,6 +105,7 @@ class FimResult:
     suffix_tokens: int = 0
     stages_ms: dict[str, float] = field(default_factory=dict)
     margins: tuple[float, ...] = ()
+    ends: tuple[int, ...] = ()
 
 
 class Backend(Protocol):

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from foretype.model import fim
+from foretype.model import confident, fim
 from foretype.model.backend import BackendError, Cancel, ContextFile, FimRequest, FimResult
 from foretype.model.drafts import Acceptance, Drafts
 from foretype.model.engine import Engine
-from foretype.model.generate import Decoder, Text, heal
+from foretype.model.generate import Decoder, Step, Text, heal
 from foretype.model.pace import Pace
 from foretype.model.progress import Progress, silent
 from foretype.model.tokenizer import Vocab
@@ -106,15 +106,20 @@ class LocalBackend:
         rendered = time.perf_counter()
         logits, cached = self._decoder.prefill(prompt.tokens, cancel, drafted)
         filled = time.perf_counter()
-        text, answer, finish, kept = Text(), [], "length", None
+        text, answer, ends, finish, kept = Text(), list[Step](), list[int](), "length", None
         # a forced word may take as many tokens as it has bytes, and is not part of the answer
         limit = left = min(room, request.max_tokens + len(prompt.forced))
         for step in self._decoder.stream(prompt, logits, limit, self._stops, cancel, drafts):
             left -= 1
+            said = text.add(step.text)
             if step.text:
                 answer.append(step)
-            kept = fim.answer_end(text.add(step.text), request)
+                ends.append(len(said))
+            kept = fim.answer_end(said, request)
             if kept is not None or len(answer) >= request.max_tokens:
+                break
+            logprobs = [step.logprob for step in answer]
+            if request.confident and confident.settled(said, ends, logprobs, request.max_tokens - len(answer)):
                 break
         else:
             finish = "stop" if left else "length"
@@ -127,6 +132,7 @@ class LocalBackend:
             tokens=len(answer),
             logprobs=tuple(step.logprob for step in answer),
             margins=tuple(step.margin for step in answer),
+            ends=tuple(ends if kept is None else (min(end, kept) for end in ends)),
             prompt_tokens=len(prompt.tokens),
             cached_tokens=cached,
             prefix_tokens=len(anchor.before) + len(prompt.tokens) - len(laid_out),

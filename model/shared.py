@@ -98,7 +98,7 @@ class SharedBackend:
 
         answer = self._ask({"do": "complete", "request": _plain(request)}, cancel, hear)
         result = answer["result"]
-        return FimResult(**{**result, "logprobs": tuple(result["logprobs"]), "margins": tuple(result["margins"])})
+        return FimResult(**{name: tuple(value) if isinstance(value, list) else value for name, value in result.items()})
 
     def prepare(self, request: FimRequest, cancel: Cancel) -> None:
         self._ask({"do": "prepare", "request": _plain(request)}, cancel, lambda said: None)

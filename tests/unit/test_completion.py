@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from foretype.context.text import Snapshot, split_lines
+from foretype.lsp import gate
 from foretype.lsp.completion import complete
 from foretype.lsp.options import Options, merge
 from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
@@ -28,18 +31,20 @@ class Backend:
         pass
 
 
-def suggested(source: str, result: FimResult, **completion: object) -> tuple[Outcome, Backend]:
+def suggested(source: str, result: FimResult, explicit: bool = False, **completion: object) -> tuple[Outcome, Backend]:
     before, _, after = source.partition("<|>")
     snapshot = Snapshot("file:///a.py", "a.py", "python", 1, tuple(split_lines(before + after)))
     lines, backend = split_lines(before), Backend(result)
     options = merge(Options(), {"completion": completion}, "test").options
-    return complete(Ask(snapshot, len(lines) - 1, len(lines[-1])), options, backend, Cancel()), backend
+    return complete(Ask(snapshot, len(lines) - 1, len(lines[-1]), explicit), options, backend, Cancel()), backend
 
 
 def test_figures_are_those_of_the_model() -> None:
-    outcome, _ = suggested("x = <|>", FimResult("1", "stop", 2, (-0.5, -1.0), 30, 10, 20, 5))
+    outcome, _ = suggested("x = <|>", FimResult("1", "stop", 2, (-0.5, -1.0), 30, 10, 20, 5), gate=0)
     assert isinstance(outcome, Suggestion)
-    assert outcome.figures == Figures("single", 30, 10, 20, 5, 2, -0.75)
+    assert outcome.figures and replace(outcome.figures, confidence=None, evidence={}) == Figures(
+        "single", 30, 10, 20, 5, 2, -0.75
+    )
     outcome, _ = suggested(BODY, FimResult("", "stop", 0))
     assert isinstance(outcome, Nothing) and outcome.reason == "empty"
     assert outcome.figures == Figures("multi", 0, 0, 0, 0, 0, None)
@@ -62,6 +67,26 @@ def test_one_line_stays_however_it_ended() -> None:
     outcome, backend = suggested("x = <|>", FimResult("first + sec", "length", 4))
     assert isinstance(outcome, Suggestion) and outcome.text == "first + sec"
     assert backend.requests[0].single_line and backend.requests[0].max_tokens == 32
+
+
+def test_what_is_not_likely_to_be_taken_is_gated() -> None:
+    unsure = FimResult("other(thing)", "stop", 4, (-4.0, -3.0, -2.0, -4.0))
+    outcome, _ = suggested("x = <|>", unsure, gate=0.5)
+    assert isinstance(outcome, Nothing) and outcome.reason == "gated"
+    assert outcome.figures and outcome.figures.confidence is not None and outcome.figures.confidence < 0.5
+    assert set(outcome.figures.evidence) == set(gate.FEATURES) and "gate" in outcome.stages_ms
+    below = outcome.figures.confidence / 2
+    outcome, _ = suggested("x = <|>", unsure, gate=below)
+    assert isinstance(outcome, Suggestion) and outcome.confidence == outcome.figures.confidence == below * 2
+
+
+@pytest.mark.parametrize(
+    ("explicit", "result"),
+    [(True, FimResult("other(thing)", "stop", 2, (-4.0, -3.0))), (False, FimResult("other(thing)", "stop", 2))],
+)
+def test_who_asks_is_told_and_what_cannot_be_weighed_passes(explicit: bool, result: FimResult) -> None:
+    outcome, _ = suggested("x = <|>", result, explicit, gate=1.0)
+    assert isinstance(outcome, Suggestion) and outcome.text == "other(thing)"
 
 
 def test_the_mode_can_be_chosen() -> None:

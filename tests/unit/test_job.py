@@ -16,7 +16,7 @@ TEXT = "a = 1\nfoo\n"
 
 def job() -> Job:
     snapshot = Snapshot("file:///a.py", "a.py", "python", 1, tuple(split_lines(TEXT)))
-    return Job(Ask(snapshot, 1, 3), lambda function, *args: function(*args))
+    return Job(Ask(snapshot, 1, 3), 0.0, lambda function, *args: function(*args))
 
 
 def run(check) -> None:

@@ -65,7 +65,7 @@ def test_json_is_one_object_and_nothing_else(project: Path, capsys: pytest.Captu
     assert run(f"{project / 'app' / 'add.py'}:3:9", Backend("a + b"), as_json=True) == 0
     facts = json.loads(capsys.readouterr().out)
     stages = facts.pop("stages_ms")
-    assert {"context", "model", "trim", "model_prefill", "model_decode"} == stages.keys()
+    assert {"context", "model", "trim", "gate", "model_prefill", "model_decode"} == stages.keys()
     assert facts == {
         "text": "a + b",
         "suppressed": None,
