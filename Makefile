@@ -31,11 +31,25 @@ format: $(STAMP)-test ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# For the benchmarks: a folder of HumanEval-Infilling, clones of repositories with a history, a llama-server's address.
 DATA ?=
-bench: $(STAMP)-serve ## speed on this machine; with DATA=folder of HumanEval-Infilling also quality
-	@$(BIN)/foretype model bench
-	@if [ -n "$(DATA)" ]; then $(BIN)/foretype eval infill --data "$(DATA)" --split single-line --limit 150 --seed 7; \
-	else echo "quality: make bench DATA=folder (data of https://github.com/openai/human-eval-infilling)"; fi
+REPOS ?=
+PEER ?=
+FIGURES := docs/figures
+bench: $(STAMP)-bench ## speed on this machine; DATA=folder: quality; REPOS="clone ..." PEER=url: typing; CROSSFILE=1: context
+	@$(BIN)/foretype model bench $(if $(PEER),--against $(PEER))
+	@mkdir -p $(FIGURES)
+ifneq ($(DATA),)
+	$(BIN)/foretype eval infill --data "$(DATA)" --split single-line --limit 150 --seed 7
+endif
+ifneq ($(REPOS),)
+	$(BIN)/foretype eval replay $(REPOS) --commits 10 --limit-keys 32 --set model.engine=onnx --set model.share=false \
+		$(if $(PEER),--against $(PEER)) --json > $(FIGURES)/replay.new && mv $(FIGURES)/replay.new $(FIGURES)/replay.json
+endif
+ifneq ($(CROSSFILE),)
+	$(BIN)/foretype eval crossfile --split test --json > $(FIGURES)/crossfile.new && mv $(FIGURES)/crossfile.new $(FIGURES)/crossfile.json
+endif
+	@$(BIN)/python -m foretype.eval.figures $(FIGURES) README.md
 
 docs: $(STAMP)-serve ## write docs/options.md from the option schema
 	@mkdir -p docs
@@ -57,6 +71,10 @@ $(STAMP)-venv:
 
 $(STAMP)-serve: pyproject.toml $(STAMP)-venv
 	$(BIN)/python -m pip install --editable .
+	@touch $@
+
+$(STAMP)-bench: pyproject.toml $(STAMP)-serve
+	$(BIN)/python -m pip install --editable '.[compare]'
 	@touch $@
 
 $(STAMP)-test: pyproject.toml $(STAMP)-serve
