@@ -114,6 +114,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "complete": ("one ghost-text completion, and what it took", "foretype.lsp.once"),
     "index": ("build or refresh the symbol graph of a folder", "foretype.context.command"),
     "context": ("what of the workspace belongs into the prompt at a place", "foretype.lsp.explain"),
+    "mine": ("git histories to training pairs", "foretype.mining.command"),
     "model": (
         "get, verify, build and measure models",
         {
@@ -130,9 +131,11 @@ COMMANDS: dict[str, tuple[str, Command]] = {
             "definitions": ("whether the symbol graph finds what jedi finds", "foretype.eval.definitions"),
             "divergence": ("what quantization changes in the next token", "foretype.eval.divergence"),
             "drafts": ("what drafts save on edits of real commits", "foretype.eval.drafts"),
+            "grouping": ("whether related hunks are found, against labels", "foretype.eval.grouping"),
             "index": ("how fast the symbol graph is, against parsing alone", "foretype.eval.indexing_speed"),
             "mining": ("how fast history is read and filtered", "foretype.eval.mining"),
             "replay": ("what ghost text is worth to who types a history again", "foretype.eval.replay"),
+            "soak": ("whether the server stays what it was after minutes of typing", "foretype.eval.soak"),
         },
     ),
 }

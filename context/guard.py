@@ -14,6 +14,7 @@ import stat
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -222,10 +223,15 @@ def content_refusal(source: bytes) -> str:
     head = source[:_HEAD]
     if b"\0" in head:
         return "binary"
-    if _GENERATED_MARK.search(source[:1024]):
+    if _is_marked(source[:1024]):
         return "generated"
     long_lines = len(source) > 4096 and len(source) / (source.count(b"\n") + 1) > _LINE_BYTES
     return "generated" if long_lines else ""
+
+
+@lru_cache(maxsize=512)  # versions of a file begin alike
+def _is_marked(head: bytes) -> bool:
+    return _GENERATED_MARK.search(head) is not None
 
 
 def _by_status(status: os.stat_result) -> str:

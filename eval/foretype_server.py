@@ -72,14 +72,21 @@ class _Live:
 
 
 class ForetypeServer:
-    """An `Assistant`. `options` are the server's initialization options; `root` is the workspace's folder.
+    """An `Assistant`. `options` are the server's initialization options; `root` is the workspace's folder. `client`
+    speaks to a server that was started already, instead of one that `serve` starts.
 
     Raises `ServerError` where no model can be had.
     """
 
     name = "foretype"
 
-    def __init__(self, root: Path, options: Mapping[str, Any], serve: Sequence[str | Path] = SERVE) -> None:
+    def __init__(
+        self,
+        root: Path,
+        options: Mapping[str, Any],
+        serve: Sequence[str | Path] = SERVE,
+        client: Client | None = None,
+    ) -> None:
         self._root = root
         self._screen = threading.Lock()  # guards the next five
         self._live: _Live | None = None
@@ -93,7 +100,7 @@ class ForetypeServer:
         self._broken = ""
         self._said_after_edit: tuple[str, Any] | None = None
         self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
-        self._client = Client.start(serve)
+        self._client = client or Client.start(serve)
         try:
             answer = self._client.initialize(root, options)
             self._encoding = answer["capabilities"].get("positionEncoding", "utf-16")

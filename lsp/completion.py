@@ -15,7 +15,7 @@ from foretype.context import languages, syntax
 from foretype.lsp import gate, policy
 from foretype.lsp.options import Options
 from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
-from foretype.lsp.project import Project
+from foretype.lsp.project import Gathering
 from foretype.lsp.trim import Place, trim
 from foretype.model import confident
 from foretype.model.backend import Backend, Cancel, ContextFile, FimRequest, FimResult
@@ -26,7 +26,7 @@ def complete(
     options: Options,
     backend: Backend,
     cancel: Cancel,
-    project: Project | None = None,
+    project: Gathering | None = None,
     listen: Callable[[str], None] = lambda said: None,
 ) -> Outcome:
     """Blocks until there is an outcome; `project` gives what the prompt holds of other files, and `listen` hears the
@@ -63,7 +63,7 @@ def complete(
     return Suggestion(secrets.token_hex(6), text, stages_ms, trimmed.fired, figures, confidence=figures.confidence)
 
 
-def prepare(ask: Ask, options: Options, backend: Backend, cancel: Cancel, project: Project | None = None) -> None:
+def prepare(ask: Ask, options: Options, backend: Backend, cancel: Cancel, project: Gathering | None = None) -> None:
     """Makes the backend read what a request at a place would give it. Raises `Cancelled`, `BackendError`."""
     cancel.check()
     backend.prepare(_request(ask, _place(ask, options), options, project), cancel)
@@ -82,7 +82,7 @@ def _request(
     ask: Ask,
     place: Place,
     options: Options,
-    project: Project | None,
+    project: Gathering | None,
     listen: Callable[[str], None] = lambda said: None,
 ) -> FimRequest:
     limits = options.completion

@@ -1,7 +1,6 @@
 """`foretype context FILE:LINE:COL`: what of the rest of the workspace belongs into the prompt there, and why.
 
-Brings the symbol graph up to date first, as a server does in the background. Loads no model: tokens are guessed from
-characters.
+Loads no model: tokens are guessed from characters.
 """
 
 from __future__ import annotations
@@ -12,11 +11,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from foretype.context.gather import Budget, Snippet, gather
-from foretype.context.machine import cache_dir
-from foretype.context.workspace import Workspace
+from foretype.context.gather import Budget, Snippet
 from foretype.lsp import once
-from foretype.lsp.project import tokens_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +29,7 @@ def run(args: argparse.Namespace) -> int:
     except once.PlaceError as error:
         sys.stderr.write(f"foretype: {error}\n")
         return 2
-    workspace = Workspace.open(root or place.path.absolute().parent, cache_dir())
-    try:
-        workspace.refresh()
-        workspace.opened(ask.snapshot)
-        snippets = gather(workspace, ask.snapshot, ask.line, ask.column, Budget(tokens=args.tokens), tokens_of)
-    finally:
-        workspace.close()
+    snippets = once.gathered(ask, root or place.path.absolute().parent, Budget(tokens=args.tokens))
     sys.stdout.write(_json(snippets) if args.json else _text(place, snippets))
     return 0
 

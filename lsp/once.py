@@ -12,9 +12,10 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foretype.context import ghost, languages
 from foretype.context.text import Snapshot, content
@@ -25,6 +26,9 @@ from foretype.lsp.options import WORKSPACE_FILE, Options, load
 from foretype.lsp.outcome import REASONS, Ask, Nothing, Outcome, Suggestion
 from foretype.model.backend import Backend, Cancel
 from foretype.model.progress import Progress, terminal_progress
+
+if TYPE_CHECKING:
+    from foretype.context.gather import Budget, Snippet
 
 # What makes a folder a workspace for an editor without one.
 _ROOT_MARKS = (WORKSPACE_FILE, ".git")
@@ -67,13 +71,17 @@ def run(args: argparse.Namespace, open_backend: Open = open_backend) -> int:
     loaded = load(root)
     for problem in loaded.problems:
         sys.stderr.write(f"foretype: {problem}\n")
-    outcome, model = suggest(ask, loaded.options, open_backend)
-    text = json.dumps(facts(outcome, model)) if args.json else "\n".join(report(place, ask, outcome, model))
+    snippets = _snippets(ask, root, loaded.options)
+    outcome, model = suggest(ask, loaded.options, open_backend, snippets)
+    if args.json:
+        text = json.dumps(facts(outcome, model, snippets))
+    else:
+        text = "\n".join(report(place, ask, outcome, model, snippets))
     ghost.write(f"{text}\n", sys.stdout)
     return 0
 
 
-def suggest(ask: Ask, options: Options, open_backend: Open) -> tuple[Outcome, str]:
+def suggest(ask: Ask, options: Options, open_backend: Open, snippets: Sequence[Snippet] = ()) -> tuple[Outcome, str]:
     """What comes of it, and the model's name. What can be told without a model is told without loading one."""
     if reason := policy.suppressed(ask.snapshot, ask.line, options):
         return Nothing(reason), options.model.name
@@ -83,9 +91,45 @@ def suggest(ask: Ask, options: Options, open_backend: Open) -> tuple[Outcome, st
         # for one answer: nothing is to stay behind in memory
         backend = open_backend(replace(options, model=replace(options.model, share=False)), progress)
     try:
-        return complete(ask, options, backend, Cancel()), backend.name
+        return complete(ask, options, backend, Cancel(), _Given(tuple(snippets))), backend.name
     finally:
         backend.close()
+
+
+def gathered(ask: Ask, root: Path, budget: Budget) -> tuple[Snippet, ...]:
+    """What of the rest of a workspace belongs into the prompt. Brings its symbol graph up to date first, as a server
+    does in the background."""
+    from foretype.context.gather import gather
+    from foretype.context.machine import cache_dir
+    from foretype.context.workspace import Workspace
+    from foretype.lsp.project import tokens_of
+
+    workspace = Workspace.open(root, cache_dir())
+    try:
+        workspace.refresh()
+        workspace.opened(ask.snapshot)
+        return gather(workspace, ask.snapshot, ask.line, ask.column, budget, tokens_of)
+    finally:
+        workspace.close()
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Stands in for a project whose snippets are known."""
+
+    given: tuple[Snippet, ...]
+
+    def snippets(self, snapshot: Snapshot, line: int, column: int, options: Options) -> tuple[Snippet, ...]:
+        return self.given
+
+
+def _snippets(ask: Ask, root: Path | None, options: Options) -> tuple[Snippet, ...]:
+    if root is None or not options.context.enabled:
+        return ()
+    from foretype.context.gather import Budget
+
+    completion = options.completion
+    return gathered(ask, root, Budget(options.context.tokens, completion.prefix_tokens, completion.suffix_tokens))
 
 
 def parse(text: str) -> Place:
@@ -117,14 +161,16 @@ def workspace(path: Path) -> Path | None:
     return next((folder for folder in folders if any((folder / mark).exists() for mark in _ROOT_MARKS)), None)
 
 
-def facts(outcome: Outcome, model: str) -> dict[str, object]:
+def facts(outcome: Outcome, model: str, snippets: Sequence[Snippet] = ()) -> dict[str, object]:
     """What `--json` prints. `snippets` are the parts of the prompt from other places."""
     figures = outcome.figures
     return {
         "text": outcome.text if isinstance(outcome, Suggestion) else "",
         "suppressed": None if isinstance(outcome, Suggestion) else outcome.reason,
         "stages_ms": dict(outcome.stages_ms),
-        "snippets": [],
+        "snippets": [
+            {"path": one.path, "source": one.source, "score": one.score, "tokens": one.tokens} for one in snippets
+        ],
         "mode": figures.mode if figures else None,
         "prompt_tokens": figures.prompt_tokens if figures else 0,
         "cached_tokens": figures.cached_tokens if figures else 0,
@@ -132,7 +178,7 @@ def facts(outcome: Outcome, model: str) -> dict[str, object]:
     }
 
 
-def report(place: Place, ask: Ask, outcome: Outcome, model: str) -> list[str]:
+def report(place: Place, ask: Ask, outcome: Outcome, model: str, snippets: Sequence[Snippet] = ()) -> list[str]:
     """What is printed for people: the place with its ghost text, then where the time went."""
     rows = [*_code(ask, outcome.text if isinstance(outcome, Suggestion) else ""), ""]
     if isinstance(outcome, Nothing):
@@ -142,6 +188,7 @@ def report(place: Place, ask: Ask, outcome: Outcome, model: str) -> list[str]:
     if figures := outcome.figures:
         sides = f"{figures.prefix_tokens} before the cursor, {figures.suffix_tokens} after it"
         rows.append(f"context   this file: {_count(figures.prompt_tokens, 'token')}, {sides}")
+        rows += [f"          {one.path}:{one.start + 1}, {one.source}, about {one.tokens} tokens" for one in snippets]
         sure = "" if figures.logprob_mean is None else f", mean probability {math.exp(figures.logprob_mean):.2f}"
         lines = "several lines wanted" if figures.mode == "multi" else "one line wanted"
         rows.append(f"answer    {_count(figures.tokens, 'token')}, {lines}{sure}")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from foretype.context.text import Snapshot
 from foretype.lsp.options import Options
@@ -42,6 +42,12 @@ class _Choice:
     line: int
     asked_at: float
     snippets: tuple[Snippet, ...]
+
+
+class Gathering(Protocol):
+    """What gives parts of other files to a prompt."""
+
+    def snippets(self, snapshot: Snapshot, line: int, column: int, options: Options) -> tuple[Snippet, ...]: ...
 
 
 class Project:

@@ -31,6 +31,7 @@ from foretype.lsp.protocol import Protocol, converter
 from foretype.lsp.reports import StatusReports, complain, start_logging
 from foretype.lsp.session import Session, open_all
 from foretype.lsp.stdio import messages, take_streams
+from foretype.lsp.watch import LoopWatch
 from foretype.model.worker import trace
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,11 @@ _END = object()
 
 
 class Server(LanguageServer):
-    """pygls' server with a session; `session` and `stop` are there once it serves."""
+    """pygls' server with a session; `session`, `loop_watch` and `stop` are there once it serves."""
 
     protocol: Protocol
     session: Session
+    loop_watch: LoopWatch
     stop: Callable[[int], None]
     initialization: object = None
     root: Path | None = None
@@ -151,7 +153,7 @@ def accept(ls: Server, *arguments: object) -> None:
 
 @server.feature("foretype/status")
 def status(ls: Server, params: object) -> dict[str, object]:
-    return ls.session.status()
+    return {**ls.session.status(), "loop": ls.loop_watch.figures()}
 
 
 def configure(ls: Server, settings: object) -> None:
@@ -182,7 +184,9 @@ def watch_files(ls: Server) -> None:
 def serve_stdio() -> int:
     """Serves one client; returns the exit status. From here on standard output is the protocol's alone."""
     gc.freeze()  # the protocol's classes stay for ever, and a full collection over them takes 40 ms
-    return asyncio.run(_serve(*take_streams()))
+    server.loop_watch = LoopWatch()
+    with asyncio.Runner(loop_factory=server.loop_watch.loop) as runner:
+        return runner.run(_serve(*take_streams()))
 
 
 async def _serve(read: Callable[[], bytes], write: Callable[[bytes], None]) -> int:

@@ -117,11 +117,12 @@ class Session:
 
     def change(self, uri: str, version: int, changes: Iterable[Any]) -> None:
         self._end(uri, "stale")
-        before = self.documents.get(uri)
+        project = self._project_of(uri)
+        before = self.documents.get(uri) if project else None
         change = self.documents.change(uri, version, changes)
         if (job := self._jobs.get(uri)) and not job.follow(change.edits):
             del self._jobs[uri]
-        if (project := self._project_of(uri)) and before and (after := self.documents.get(uri)):
+        if project and before and (after := self.documents.get(uri)):
             project.edited(before, change.edits, after)
 
     def moved(self, uri: str, line: int) -> None:
@@ -266,7 +267,8 @@ class Session:
     def _read_ahead(self) -> None:
         ahead = self._ahead
         snapshot = self.documents.get(ahead.uri) if ahead else None
-        if ahead is None or snapshot is None or self._jobs or self.host.unavailable():
+        at_work = any(not job.cancel.is_set() for job in self._jobs.values())
+        if ahead is None or snapshot is None or at_work or self.host.unavailable():
             return
         if policy.suppressed(snapshot, ahead.line, self.options) is None:
             ask = Ask(snapshot, ahead.line, len(content(snapshot.lines[ahead.line])))

@@ -13,9 +13,9 @@ import pytest
 
 from foretype.lsp.host import Host, Status
 from foretype.lsp.options import CompletionOptions, ModelOptions, Options
-from foretype.model.worker import Worker
 from foretype.model.backend import BackendError, Cancel, FimRequest, FimResult
 from foretype.model.progress import Progress
+from foretype.model.worker import Worker
 
 OFF = Options(completion=CompletionOptions(enabled=False))
 

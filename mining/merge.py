@@ -1,0 +1,106 @@
+"""From the parts of all repositories to shards: what is alike is left out, the rest is split and dealt out.
+
+The second step of mining, and the only one that sees all repositories. Everything in it goes by the rows and their
+repositories' names, so that it does not matter who made which part when. Of rows that are alike the oldest is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from foretype.mining import duplicates, holdout, parts, shards
+from foretype.mining.config import Config
+from foretype.mining.holdout import SPLITS, Split
+from foretype.mining.parts import Part
+from foretype.mining.shards import Shard
+from foretype.model.progress import Progress
+
+DUPLICATES = "near_duplicates"  # what leaves them out is called in manifests
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What was written, and the kept rows' numbers by class, language, split and repository."""
+
+    shards: tuple[Shard, ...]
+    rows: int
+    duplicates: int
+    by_class: dict[str, int]
+    by_language: dict[str, int]
+    by_split: dict[str, int]
+    by_repository: dict[str, int]
+
+
+def merge(made: Sequence[Part], config: Config, folder: Path, out: Path, progress: Progress) -> Merged:
+    """Writes the shards of all parts, which are in `folder`, into `out`. Raises `OSError`, `zstandard.ZstdError`."""
+    made = sorted((part for part in made if part.rows), key=lambda part: part.repository)
+    indices = [parts.index(part, folder) for part in made]
+    progress("comparing rows", 0, 0)
+    kept = _kept(indices, config, folder)
+    times = [index["time"][mask] for index, mask in zip(indices, kept, strict=True)]
+    boundaries = holdout.latest(made, times, config)
+    counts: Counter[Split] = Counter()
+    for part, own in zip(made, times, strict=True):
+        counts.update(holdout.split_of(time, boundaries[part.repository]) for time in own.tolist())
+    return _write(made, kept, boundaries, counts, folder, out, progress)
+
+
+def _kept(indices: Sequence[np.ndarray], config: Config, folder: Path) -> list[np.ndarray]:
+    """For each part which of its rows are like no earlier one: by time, then by repository, then by place."""
+    total = sum(map(len, indices))
+    if not total:
+        return [np.zeros(0, bool) for _ in indices]
+    # in a file, as they may be more than the memory holds
+    path = folder / "sketches.tmp"
+    sketches = np.memmap(path, np.uint32, "w+", shape=(total, duplicates.SIZE))
+    try:
+        at = 0
+        for index in indices:
+            sketches[at : at + len(index)] = index["sketch"]
+            at += len(index)
+        order = np.argsort(np.concatenate([index["time"] for index in indices]), kind="stable")
+        kept = duplicates.near_duplicates(sketches, order, config.duplicate_similarity) < 0
+    finally:
+        del sketches  # Windows removes no file that is mapped
+        path.unlink(missing_ok=True)
+    return np.split(kept, np.cumsum([len(index) for index in indices])[:-1])
+
+
+def _write(
+    made: Sequence[Part],
+    kept: Sequence[np.ndarray],
+    boundaries: Mapping[str, float],
+    counts: Counter[Split],
+    folder: Path,
+    out: Path,
+    progress: Progress,
+) -> Merged:
+    classes, languages, repositories, done = Counter[str](), Counter[str](), Counter[str](), 0
+    with shards.Writer(out, counts) as writer:
+        for part, mask in zip(made, kept, strict=True):
+            for line, keep in zip(parts.lines(part, folder), mask.tolist(), strict=True):
+                if keep:
+                    row = json.loads(line)
+                    split = holdout.split_of(row["origin"]["time"], boundaries[part.repository])
+                    writer.write(split, int(row["id"], 16), line)
+                    classes[row.get("class", row["kind"])] += 1
+                    languages[row["origin"]["language"]] += 1
+            repositories[part.repository] = int(mask.sum())
+            done += len(mask)
+            progress("writing shards", done, sum(map(len, kept)))
+        written = tuple(writer.finish())
+    return Merged(
+        shards=written,
+        rows=classes.total(),
+        duplicates=done - classes.total(),
+        by_class=dict(sorted(classes.items())),
+        by_language=dict(sorted(languages.items())),
+        by_split={split: counts[split] for split in SPLITS},
+        by_repository=dict(repositories),
+    )

@@ -1,0 +1,121 @@
+"""All of mining: repositories to parts by a crew, parts to shards, and the manifest of what came of it.
+
+A run that was ended goes on with the parts that it left in `parts/`; they are kept afterwards, so that the next run
+with one repository more mines that one alone. Does not know the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import filelock
+import zstandard
+
+from foretype.context.rows import SCHEMA
+from foretype.mining import merge, shards
+from foretype.mining.candidate import name, source
+from foretype.mining.config import Config
+from foretype.mining.filters import FILTERS
+from foretype.mining.merge import Merged
+from foretype.mining.parts import Job, Part, edition
+from foretype.mining.sources import Source
+from foretype.model.progress import Progress
+
+_PARTS = "parts"
+
+Crew = Callable[[Sequence[Job]], Iterator[Part]]
+
+
+class PipelineError(Exception):
+    """The rows cannot be written. The message tells a user what to do."""
+
+
+def run(sources: Sequence[Source], config: Config, out: Path, crew: Crew, progress: Progress) -> dict[str, Any]:
+    """Mines all repositories into `out` and gives the manifest, which is also written there. Raises `PipelineError`."""
+    began = time.monotonic()
+    folder = out / _PARTS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(out):
+            jobs = [Job(source, config, str(folder.resolve())) for source in sources]
+            made = []
+            progress("mining", 0, len(jobs))
+            for part in crew(jobs):
+                made.append(part)
+                progress("mining", len(made), len(jobs))
+            merged = merge.merge(made, config, folder, out, progress)
+            said = _manifest(sorted(made, key=lambda part: part.repository), merged, config)
+            said["seconds"] = round(time.monotonic() - began, 3)
+            shards.commit(out, said)
+            _sweep(made, folder)
+            return said
+    except zstandard.ZstdError as error:
+        raise PipelineError(f"a file in {folder} is damaged ({error}); remove that folder and run again") from error
+    except OSError as error:
+        place = error.filename or out
+        raise PipelineError(
+            f"{place}: {error.strerror or error}; what is finished is kept, so run again when that is mended"
+        ) from error
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keeps other runs from writing into the same folder."""
+    lock = filelock.FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise PipelineError(f"another run is writing to {out}: let it end, or give another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _manifest(made: Sequence[Part], merged: Merged, config: Config) -> dict[str, Any]:
+    rejected: Counter[str] = Counter()
+    for part in made:
+        rejected.update(part.rejected or {})
+    rejected[merge.DUPLICATES] += merged.duplicates
+    commits, cpu_s = sum(part.commits for part in made), sum(part.cpu_s for part in made)
+    return {
+        "schema": SCHEMA,
+        "edition": edition(),
+        "config": asdict(config),
+        "config_sha256": config.digest,
+        "commits": commits,
+        "rows": merged.rows,
+        "rows_by_class": merged.by_class,
+        "rows_by_language": merged.by_language,
+        "rows_by_split": merged.by_split,
+        "rejected_by_filter": dict(sorted(rejected.items())),
+        "filters": {name(one): source(one) for one in FILTERS},
+        "repositories": [_of_repository(part, merged) for part in made],
+        "shards": [asdict(shard) for shard in merged.shards],
+        "cpu_s": round(cpu_s, 3),
+        "commits_per_cpu_s": round(commits / cpu_s, 1) if cpu_s else 0.0,
+    }
+
+
+def _of_repository(part: Part, merged: Merged) -> dict[str, Any]:
+    said = asdict(part)
+    del said["stem"], said["again"]
+    return {**said, "kept_rows": merged.by_repository.get(part.repository, 0)}
+
+
+def _sweep(made: Sequence[Part], folder: Path) -> None:
+    """Takes away what runs that were ended, and other options, have left of these repositories."""
+    stems = {part.stem for part in made if part.stem}
+    mine = tuple(stem.rpartition("-")[0] + "-" for stem in stems)
+    for path in folder.iterdir():
+        stem = path.name.partition(".jsonl.zst")[0].partition(".index")[0].partition(".json")[0]
+        own = any(stem.startswith(prefix) and len(stem) == len(prefix) + 16 for prefix in mine)
+        if own and (stem not in stems or path.suffix == ".tmp"):
+            os.unlink(path)
