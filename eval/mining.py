@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,15 +118,20 @@ def _all(path: Path, config: Config) -> tuple[int, int]:
 
 
 def _pydriller(path: Path, config: Config) -> tuple[int, int]:
+    import git
+
     pydriller = importlib.import_module("pydriller")
     commits = unreadable = 0
-    for commit in pydriller.Repository(str(path), order="reverse").traverse_commits():
-        if config.max_commits and commits >= config.max_commits:
-            break
-        commits += 1
-        try:
-            for file in commit.modified_files:
-                _ = file.source_code, file.source_code_before
-        except ValueError:
-            unreadable += 1
+    # It writes into the configuration of what it reads: into that of a clone which shares the objects.
+    with tempfile.TemporaryDirectory(prefix="foretype-pydriller-") as folder:
+        git.Repo.clone_from(str(path), folder, bare=True, shared=True)
+        for commit in pydriller.Repository(folder, order="reverse").traverse_commits():
+            if config.max_commits and commits >= config.max_commits:
+                break
+            commits += 1
+            try:
+                for file in commit.modified_files:
+                    _ = file.source_code, file.source_code_before
+            except ValueError:
+                unreadable += 1
     return commits, unreadable
