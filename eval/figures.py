@@ -7,9 +7,8 @@ table stands between `<!-- NAME -->` and `<!-- end -->`, and names the revision 
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,9 @@ def render(readme: str, folder: Path) -> str:
         path = folder / f"{name}.json"
         if path.exists():
             table = make(json.loads(path.read_text("utf-8")))
-            place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-            readme = place.sub(lambda match, table=table: f"{match[1]}{table}{match[2]}", readme)
+            before, begin, rest = readme.partition(f"<!-- {name} -->\n")
+            _, end, after = rest.partition("<!-- end -->")
+            readme = before + begin + (table + end + after if end else rest)
     return readme
 
 
@@ -99,7 +99,7 @@ def _quotient(over: float | None, under: float | None) -> str:
     return f"{over / under:.2f}" if over is not None and under else ""
 
 
-def _table(about: str, titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(about: str, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(cells)} |" for cells in (titles, ("---",) * len(titles), *rows)]
     return f"{about}\n\n" + "\n".join(lines) + "\n"
 

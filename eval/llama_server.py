@@ -64,6 +64,9 @@ class LlamaServer:
         """The next request reuses nothing of what the server has in its KV cache."""
         self._reuse = False
 
+    def prepare(self, request: FimRequest, cancel: Cancel) -> None:
+        """Nothing: each request is measured cold."""
+
     def close(self) -> None:
         self._client.close()
 

@@ -97,8 +97,10 @@ class SharedBackend:
             return request.stop(said) if request.stop else None
 
         answer = self._ask({"do": "complete", "request": _plain(request)}, cancel, hear)
-        result = answer["result"]
-        return FimResult(**{name: tuple(value) if isinstance(value, list) else value for name, value in result.items()})
+        fields: Message = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in answer["result"].items()
+        }
+        return FimResult(**fields)
 
     def prepare(self, request: FimRequest, cancel: Cancel) -> None:
         self._ask({"do": "prepare", "request": _plain(request)}, cancel, lambda said: None)
