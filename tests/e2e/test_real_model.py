@@ -27,7 +27,7 @@ def server() -> Iterator[Client]:
         pytest.skip("the default model is not built: foretype model pull")
     client = Client.start(SERVE)
     # an engine of its own, and that of a default install: nothing else is to be waited for, or counted
-    settings = {"completion": {"debounce_ms": 0}, "model": {"share": False, "engine": "onnx"}}
+    settings = {"completion": {"debounce_ms": 0, "deadline_ms": 0}, "model": {"share": False, "engine": "onnx"}}
     client.initialize(None, settings, ("utf-16",))
     wait_for_state(client, "ready", timeout=60)
     yield client
