@@ -11,8 +11,8 @@ _ANSWER = 8
 # A run is a sample from so many tokens on; shorter ones are dominated by the cost of a run.
 _SAMPLE = 32
 _WEIGHT = 1 / 4  # of a new sample
-# However slow a machine is: a prompt of fewer tokens is hardly worth an answer.
-_LEAST = 48
+# However slow or busy a machine is: with fewer, answers are wrong rather than late.
+_LEAST = 128
 
 
 class Pace:

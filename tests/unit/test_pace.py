@@ -10,7 +10,7 @@ from foretype.model.pace import Pace
 def test_what_is_read_before_the_deadline_leaves_time_for_the_answer() -> None:
     pace = Pace(prompt_tokens_per_s=400, token_ms=25)
     assert pace.affordable(700) == 200  # 500 ms at 0.4 tokens each
-    assert pace.affordable(10) == 48
+    assert pace.affordable(10) == 128
 
 
 def test_without_a_measurement_nothing_is_cut_until_a_request_shows() -> None:
