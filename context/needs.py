@@ -84,6 +84,7 @@ class _Seeker:
         self.imported = dict.fromkeys(map(_bound_name, graph.import_rows(self.path)))
         self.top_level = {row.name for row in self.outline(self.path) if not row.container}
         self.guesses = 0
+        self.sought: set[Definition] = set()
 
     def seek(self) -> None:
         self.callees()
@@ -270,7 +271,13 @@ class _Seeker:
         if row.kind in _CLASSES or row.kind == "module":
             return row
         said = _RETURNS.search(row.signature) or re.search(r"(?:=\s*(?:new\s+)?|:\s*)([\w.]+)", row.signature)
-        found = self.follow(tuple(said[1].split(".")), row.path) if said else ()
+        if said is None or row in self.sought:  # what is defined by itself (`app = app.current`) leads nowhere
+            return None
+        self.sought.add(row)
+        try:
+            found = self.follow(tuple(said[1].split(".")), row.path)
+        finally:
+            self.sought.discard(row)
         return next((one for one in found if one.kind in _CLASSES), None)
 
     def typed(self, chain: Chain) -> tuple[Definition, ...]:

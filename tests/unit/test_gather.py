@@ -135,6 +135,13 @@ def test_the_overridden_method_of_a_base_class(workspace: Workspace) -> None:
     assert found[-1].text == "class Store:\n    def load(self, key, *, missing=None): ...\n"
 
 
+def test_what_is_defined_by_itself_leads_nowhere(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    document(workspace, "shop/loop.py", "app = app.current\nfirst = second.x\nsecond = first.x\n")
+    for name in ("app", "first"):
+        at(workspace, "shop/till.py", f"from shop.loop import {name}\n\n{name}.run.|\n", "symbols")
+    assert not caplog.records
+
+
 def test_an_import_that_is_not_used_yet(workspace: Workspace) -> None:
     found = at(workspace, "shop/till.py", "from shop.money import total\n\n\ndef pay(cart):\n    |\n", "symbols")
     assert [one.text.partition("\n")[0] for one in found] == ['def total(items, currency="EUR"): ...']
