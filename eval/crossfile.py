@@ -31,7 +31,16 @@ from tqdm import tqdm
 
 from foretype.context.gather import Snippet
 from foretype.context.machine import cache_dir
-from foretype.eval import crossfile_context, crossfile_report, crossfile_tasks, engines, matching, own_tests, packages
+from foretype.eval import (
+    crossfile_context,
+    crossfile_report,
+    crossfile_tasks,
+    engines,
+    matching,
+    own_tests,
+    packages,
+    sandbox,
+)
 from foretype.eval.crossfile_context import ARMS
 from foretype.eval.crossfile_report import Row
 from foretype.eval.crossfile_tasks import Task
@@ -82,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--warm", action="store_true", help="ask each again, with its prompt in the cache")
     engines.add_arguments(parser)
+    sandbox.add_arguments(parser)
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep the packages there (default: the cache)")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="one JSON object an answer; taken up again if it is there"
@@ -95,6 +105,10 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
         return _complain("--packages, --tasks, --limit and --judged must not be negative", 2)
     rows: list[Row] = []
     failure = ""
+    try:
+        box = sandbox.open_sandbox(args.unsafe_exec) if args.judged else sandbox.BARE
+    except sandbox.SandboxError as error:
+        return _complain(str(error), 1)
     with ExitStack() as stack:
         try:
             out = stack.enter_context(args.out.open("a+", encoding="utf-8", newline="\n")) if args.out else None
@@ -104,7 +118,7 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
             stack.callback(backend.close)
             bar = tqdm(desc="tasks", total=len(tasks), unit="task", file=sys.stderr, disable=None)
             stack.callback(bar.close)
-            judge = own_tests.Judge(args.judged, scratch / "judged", _folder(args))
+            judge = own_tests.Judge(args.judged, scratch / "judged", _folder(args), box)
             measure = Measurement(backend, args.layouts, args.warm, out, judge)
             by_name = {str(package): package for package in packages.PACKAGES}
             for task in tasks:

@@ -1,7 +1,7 @@
 """The child's side of `runner`: limits itself, runs one program and its tests, and says how it ended.
 
 Run as a script by a bare interpreter; imports the standard library alone. Reads one JSON object from stdin: `token`,
-`program`, `test`, `entry_point`, `alarm_s`, and `limits` (name of a `resource` constant to value). Writes
+`program`, `test`, `entry_point`, and `limits`, `user`, `alarm_s` as `sandbox_child.limit` takes them. Writes
 `<token> <reason>` where stdout led, once, at the very end; what the program prints leads nowhere.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import types
 
@@ -23,7 +22,7 @@ def main() -> None:
     verdict = os.dup(1)
     try:
         silence()
-        limit(order["limits"], order["alarm_s"])
+        limit(order["limits"], order["alarm_s"], order["user"])
     except Exception:
         reason = "error"
     else:
@@ -54,35 +53,21 @@ def judge(program: str, test: str, entry_point: str) -> str:
     return "passed"
 
 
+def limit(limits: dict[str, int], alarm_s: int, user: int) -> None:
+    # a script finds its neighbour only by its folder, which the program has no business with
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import sandbox_child  # type: ignore[import-not-found]
+
+    del sys.path[0], sys.modules["sandbox_child"]
+    sandbox_child.limit(limits, alarm_s, user)
+
+
 def silence() -> None:
     """Leads stdin, stdout and stderr to the null device: reading ends at once, output is discarded unread."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     os.close(null)
-
-
-def limit(limits: dict[str, int], alarm_s: int) -> None:
-    """Sets what this platform has of `limits`; one that it refuses is left out."""
-    if hasattr(signal, "alarm"):
-        signal.alarm(alarm_s)  # should the parent be killed, this process still ends
-    try:
-        import resource
-    except ImportError:
-        return
-    for name, value in limits.items():
-        kind = getattr(resource, name, None)
-        if kind is None:
-            continue
-        _, hard = resource.getrlimit(kind)
-        # The processor's limit warns (SIGXCPU, which tells it from other kills) a second before it kills.
-        ceiling = value + 1 if name == "RLIMIT_CPU" else value
-        if hard != resource.RLIM_INFINITY:
-            ceiling = min(ceiling, hard)
-        try:
-            resource.setrlimit(kind, (min(value, ceiling), ceiling))
-        except (ValueError, OSError):
-            continue
 
 
 if __name__ == "__main__":

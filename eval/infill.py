@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from foretype.eval import engines, runner, stats
+from foretype.eval import engines, runner, sandbox, stats
 from foretype.eval.provenance import revision
 from foretype.model.backend import Backend, BackendError, Cancel, FimRequest
 
@@ -90,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=7, metavar="N", help="of the choice of tasks (default: %(default)s)"
     )
     engines.add_arguments(parser)
+    sandbox.add_arguments(parser)
     parser.add_argument("--max-tokens", type=int, default=0, metavar="N", help="default: 64 for a line, 256 for more")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write one JSON object a task to this file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -105,6 +106,10 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
             _check_writable(args.out)
     except DataError as error:
         return _complain(str(error), 2)
+    try:
+        box = sandbox.open_sandbox(args.unsafe_exec)
+    except sandbox.SandboxError as error:
+        return _complain(str(error), 1)
     if not runner.LIMITED:
         _complain("this platform can limit the answers' programs in time only, not in memory or files", 0)
 
@@ -127,7 +132,7 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
 
     if failure and not (args.out and answers):
         return _complain(failure, 1)
-    rows = judge(tasks[: len(answers)], answers, single_line)
+    rows = judge(tasks[: len(answers)], answers, single_line, box)
     if args.out:
         _write(args.out, rows)
     if failure:
@@ -189,11 +194,13 @@ def generate(backend: Backend, tasks: Iterable[Task], single_line: bool, max_tok
         yield Answer(text, latency_ms, result.prompt_tokens, result.tokens)
 
 
-def judge(tasks: Sequence[Task], answers: Sequence[Answer], single_line: bool) -> list[Row]:
+def judge(
+    tasks: Sequence[Task], answers: Sequence[Answer], single_line: bool, box: sandbox.Sandbox = sandbox.BARE
+) -> list[Row]:
     """Runs each answer's tests, `JUDGES` at a time."""
 
     def row(task: Task, answer: Answer) -> Row:
-        verdict = runner.run(program(task, answer.completion, single_line), task.test, task.entry_point)
+        verdict = runner.run(program(task, answer.completion, single_line), task.test, task.entry_point, box=box)
         exact = answer.completion.rstrip() == task.canonical_solution.rstrip()
         return Row(task.task_id, verdict.passed, verdict.reason, exact, **asdict(answer))
 

@@ -5,9 +5,7 @@ is judged by at most `MOST_TESTS` of those, the fastest: all must pass with the 
 the place is emptied, or they could not tell a right completion from a wrong one. Code that runs when it is imported
 belongs to no test, and cannot be judged.
 
-The tests run in a child process on a copy of the package, in a session of its own, with limits on time, memory, file
-size and open files. They are real projects' programs: they may start processes and threads and write where the user
-may. What a model writes runs with them, so this holds against accidents, not against intent. The package is not
+The tests run in a sandbox (`sandbox.py`) that shows them a copy of the package, read-only. The package is not
 installed: pytest and what the tests import, pinned below, lie in a folder of their own, as wheels alone. What those
 require is not pinned, nor does it need to be: a test counts only if it passes here.
 """
@@ -32,8 +30,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foretype.eval import sandbox
 from foretype.eval.crossfile_tasks import Task
 from foretype.eval.packages import Package, PackageError
+from foretype.eval.sandbox import BARE, Sandbox
 
 _log = logging.getLogger(__name__)
 
@@ -108,13 +108,14 @@ def environment(folder: Path) -> Path:
 
 
 class Judge:
-    """Judges completions at up to `most` places of each package, those asked for first that can be judged.
+    """Judges completions at up to `most` places of each package, those asked for first that can be judged, in `box`.
 
     `scratch` holds copies of the packages, `kept` what is worth keeping for the next run: `environment`'s folder, and
     what was found out of the code as it is. Raises `PackageError` where those cannot be had.
     """
 
-    def __init__(self, most: int, scratch: Path, kept: Path) -> None:
+    def __init__(self, most: int, scratch: Path, kept: Path, box: Sandbox = BARE) -> None:
+        self._box = box
         self._most, self._scratch, self._kept = most, scratch, kept
         self._judged: Counter[str] = Counter()
         self._facts: dict[str, dict[str, Any]] = {}
@@ -169,7 +170,7 @@ class Judge:
             try:
                 self._facts[name] = json.loads(self._file(package).read_text(encoding="utf-8"))
             except (OSError, ValueError):
-                outcome = run(self._copy(package, root), package, environment(self._kept), trace=True)
+                outcome = run(self._copy(package, root), package, environment(self._kept), trace=True, box=self._box)
                 self._facts[name] = {"lines": outcome.lines, "telling": {}}
                 if any(outcome.lines.values()):
                     self._keep(package, self._facts[name])
@@ -183,7 +184,7 @@ class Judge:
         whole = file.read_bytes()
         file.write_bytes(text.encode())
         try:
-            return run(copy, package, environment(self._kept), tests).passed
+            return run(copy, package, environment(self._kept), tests, box=self._box).passed
         finally:
             file.write_bytes(whole)
 
@@ -194,7 +195,9 @@ class Judge:
         return copy
 
     def _file(self, package: Package) -> Path:
-        return self._kept / f"{package}-{package.sha256[:16]}-{environment(self._kept).name.rpartition('-')[2]}.json"
+        bare = "" if self._box.bwrap else "-bare"  # some tests pass only without a sandbox
+        made = environment(self._kept).name.rpartition("-")[2]
+        return self._kept / f"{package}-{package.sha256[:16]}-{made}{bare}.json"
 
     def _keep(self, package: Package, facts: dict[str, Any]) -> None:
         file = self._file(package)
@@ -206,7 +209,14 @@ class Judge:
             raise PackageError(f"what the tests showed cannot be kept in {self._kept}: {error.strerror}") from error
 
 
-def run(root: Path, package: Package, installed: Path, tests: Sequence[str] = (), trace: bool = False) -> Outcome:
+def run(
+    root: Path,
+    package: Package,
+    installed: Path,
+    tests: Sequence[str] = (),
+    trace: bool = False,
+    box: Sandbox = BARE,
+) -> Outcome:
     """Runs some of the tests of the package unpacked in `root`, by their pytest ids, or all; `trace` asks for lines."""
     token = secrets.token_hex(16)
     timeout_s = _SOME_S if tests else _ALL_S
@@ -216,13 +226,8 @@ def run(root: Path, package: Package, installed: Path, tests: Sequence[str] = ()
         "trace": str(root / package.code) if trace else "",
         "most": MOST_TESTS,
         "alarm_s": math.ceil(timeout_s) + 2,
-        "limits": {
-            "RLIMIT_CPU": math.ceil(timeout_s) + 1,
-            "RLIMIT_AS": _MEMORY_MIB << 20,
-            "RLIMIT_FSIZE": _FILE_MIB << 20,
-            "RLIMIT_NOFILE": _OPEN_FILES,
-            "RLIMIT_CORE": 0,
-        },
+        "limits": box.limits(math.ceil(timeout_s), _MEMORY_MIB, _FILE_MIB, _OPEN_FILES),
+        "user": box.user(),
     }
     with (
         tempfile.TemporaryFile() as orders,
@@ -231,11 +236,11 @@ def run(root: Path, package: Package, installed: Path, tests: Sequence[str] = ()
     ):
         orders.write(json.dumps(order).encode())
         orders.seek(0)
-        environ = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), home)
+        environ = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), str(sandbox.PRIVATE) if box.bwrap else home)
         environ |= {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         path = os.pathsep.join(map(str, (root / package.source_root, installed)))
         child = subprocess.Popen(
-            [sys.executable, "-s", "-S", "-B", "-X", "utf8", str(_CHILD)],
+            box.command([*sandbox.interpreter(), _CHILD], root, [root, installed, _CHILD]),
             cwd=root,
             env=environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"},
             stdin=orders,

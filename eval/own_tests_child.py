@@ -32,7 +32,7 @@ def main() -> None:
     verdict = os.dup(1)
     harness = _harness()
     harness.silence()
-    harness.limit(order["limits"], order["alarm_s"])
+    harness.limit(order["limits"], order["alarm_s"], order["user"])
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
     sys.argv = ["pytest"]
     tracer = Tracer(order["trace"], order["most"]) if order["trace"] else None

@@ -1,13 +1,13 @@
 """Runs a Python program that a model wrote, against its tests, in a child process with limits.
 
-Each run has an interpreter of its own without site packages, an empty environment, a private working directory that is
-removed afterwards, no input, its output discarded unread, and limits on time, memory, file size, open files and new
-processes. Whatever it started is killed at its end. "Passed" is believed only from a random token that the child's
-harness sends after the last test, so leaving early, printing, or replacing `os._exit` and `check` passes nothing.
+Each run is a sandbox of its own (`sandbox.py`), with an interpreter without site packages, an empty environment, no
+input, its output discarded unread, and limits on time, memory, file size, open files and new processes. Whatever it
+started ends with it. "Passed" is believed only from a random token that the child's harness sends after the last test,
+so leaving early, printing, or replacing `os._exit` and `check` passes nothing; a program that searches its own process
+for the token with intent could lie about itself, and about nothing else.
 
-This holds against the accidents of generated code, not against an attacker: the program may read what the user may
-read, reach the network, and with intent find the token in its own process. Where the platform has no `resource` module
-(Windows) only time is limited, and macOS does not enforce the limit on memory: see `LIMITED`.
+Run bare (`--unsafe-exec`), it may read what the user may read and reach the network. Where the platform has no
+`resource` module (Windows) only time is limited then, and macOS does not enforce the limit on memory: see `LIMITED`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 import psutil
+
+from foretype.eval import sandbox
+from foretype.eval.sandbox import BARE, Sandbox
 
 Reason = Literal["passed", "failed", "timeout", "memory", "exited", "error"]
 
@@ -57,7 +61,7 @@ class Verdict:
         return self.reason == "passed"
 
 
-def run(program: str, test: str, entry_point: str, timeout_s: float = 10.0) -> Verdict:
+def run(program: str, test: str, entry_point: str, timeout_s: float = 10.0, box: Sandbox = BARE) -> Verdict:
     """Runs `program`, then `test`, then `check(<entry_point>)`, which `test` defines.
 
     `timeout_s` is wall-clock time and includes the interpreter's start of about 30 ms. May be called from several
@@ -70,18 +74,19 @@ def run(program: str, test: str, entry_point: str, timeout_s: float = 10.0) -> V
         "test": test,
         "entry_point": entry_point,
         "alarm_s": math.ceil(timeout_s) + 2,
-        "limits": _limits(timeout_s),
+        "limits": _limits(box, timeout_s),
+        "user": box.user(),
     }
     # Files rather than pipes: a process that outlives the child cannot hold them open against us.
     with (
         tempfile.TemporaryFile() as orders,
         tempfile.TemporaryFile() as answer,
-        tempfile.TemporaryDirectory(prefix="foretype-run-", ignore_cleanup_errors=True) as folder,
+        _folder(box) as folder,
     ):
         orders.write(json.dumps(order).encode())
         orders.seek(0)
         try:
-            child = _start(folder, mark, orders, answer)
+            child = _start(box, folder, mark, orders, answer)
         except OSError:
             return Verdict("error")
         try:
@@ -90,7 +95,7 @@ def run(program: str, test: str, entry_point: str, timeout_s: float = 10.0) -> V
         except subprocess.TimeoutExpired:
             late = True
         finally:
-            _end(child, mark)
+            _end(child, "" if box.bwrap else mark)
         answer.seek(0)
         said = answer.read(256).decode("ascii", "replace")
     for reason in _REASONS:
@@ -99,14 +104,24 @@ def run(program: str, test: str, entry_point: str, timeout_s: float = 10.0) -> V
     return Verdict("timeout" if late or _out_of_cpu(child.returncode) else "exited")
 
 
-def _start(folder: str, mark: str, orders: IO[bytes], answer: IO[bytes]) -> subprocess.Popen[bytes]:
+@contextmanager
+def _folder(box: Sandbox) -> Iterator[str]:
+    """Where a program runs: in memory, or in a folder that is removed afterwards."""
+    if box.bwrap:
+        yield str(sandbox.PRIVATE)
+        return
+    with tempfile.TemporaryDirectory(prefix="foretype-run-", ignore_cleanup_errors=True) as folder:
+        yield folder
+
+
+def _start(box: Sandbox, folder: str, mark: str, orders: IO[bytes], answer: IO[bytes]) -> subprocess.Popen[bytes]:
     # The fixed hash seed makes the order of sets, and with it the verdict, the same each time.
     environment = {_MARK: mark, "PYTHONHASHSEED": "0", "HOME": folder, "TMPDIR": folder, "TEMP": folder, "TMP": folder}
     if "SYSTEMROOT" in os.environ:  # Windows starts no Python without it
         environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     return subprocess.Popen(
-        [sys.executable, "-s", "-S", "-P", "-B", "-X", "utf8", str(_HARNESS)],
-        cwd=folder,
+        box.command([*sandbox.interpreter(), _HARNESS], readable=[_HARNESS]),
+        cwd=None if box.bwrap else folder,
         env=environment,
         stdin=orders,
         stdout=answer,
@@ -115,19 +130,13 @@ def _start(folder: str, mark: str, orders: IO[bytes], answer: IO[bytes]) -> subp
     )
 
 
-def _limits(timeout_s: float) -> dict[str, int]:
-    return {
-        "RLIMIT_CPU": math.ceil(timeout_s) + 1,
-        "RLIMIT_AS": MEMORY_MIB << 20,
-        "RLIMIT_FSIZE": FILE_MIB << 20,
-        "RLIMIT_NOFILE": OPEN_FILES,
-        "RLIMIT_CORE": 0,
-        "RLIMIT_NPROC": 0,  # no process and no thread; does not bind root
-    }
+def _limits(box: Sandbox, timeout_s: float) -> dict[str, int]:
+    limits = box.limits(math.ceil(timeout_s), MEMORY_MIB, FILE_MIB, OPEN_FILES)
+    return limits | {"RLIMIT_NPROC": 0 if box.bwrap is None else 1}  # no further process and no thread
 
 
 def _end(child: subprocess.Popen[bytes], mark: str) -> None:
-    """Kills the child, its process group, and what left the group but still carries the run's mark."""
+    """Kills the child, its process group, and what left the group but still carries the run's mark, if it has one."""
     if hasattr(os, "killpg"):
         try:
             os.killpg(child.pid, signal.SIGKILL)
@@ -136,6 +145,8 @@ def _end(child: subprocess.Popen[bytes], mark: str) -> None:
     else:
         child.kill()
     child.wait()
+    if not mark:
+        return
     for _ in range(100):  # until it is gone: a process may have forked while it was looked for
         left = _marked(mark)
         if not left:
@@ -160,4 +171,5 @@ def _marked(mark: str) -> list[psutil.Process]:
 
 
 def _out_of_cpu(returncode: int) -> bool:
-    return hasattr(signal, "SIGXCPU") and returncode == -signal.SIGXCPU
+    # a sandbox passes its child's signal on as a shell does
+    return hasattr(signal, "SIGXCPU") and returncode in (-signal.SIGXCPU, 128 + signal.SIGXCPU)

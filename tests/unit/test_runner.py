@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from foretype.eval import runner
+from foretype.eval.sandbox import BARE, Sandbox, SandboxError, open_sandbox
 
 GOOD = "def double(x):\n    return 2 * x\n"
 TEST = "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(-1) == -2\n"
@@ -16,12 +17,26 @@ WRITE_EVERYWHERE = "for fd in range(1, 16):\n  try:\n    os.write(fd, b'passed')
 WITH_LIMITS = pytest.mark.skipif(not runner.LIMITED, reason="this platform limits time alone")
 
 
+BOX = BARE
+
+
+@pytest.fixture(autouse=True, params=["bare", "sandbox"])
+def box(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """Each test runs without a sandbox and in one."""
+    try:
+        box = BARE if request.param == "bare" else open_sandbox()
+    except SandboxError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(sys.modules[__name__], "BOX", box)
+    return box
+
+
 def reason(program: str, test: str = TEST, timeout_s: float = 10.0) -> str:
-    return runner.run(program, test, "double", timeout_s).reason
+    return runner.run(program, test, "double", timeout_s, BOX).reason
 
 
 def test_a_right_program_passes() -> None:
-    verdict = runner.run(GOOD, TEST, "double")
+    verdict = runner.run(GOOD, TEST, "double", box=BOX)
     assert verdict == runner.Verdict("passed")
     assert verdict.passed
 
@@ -40,7 +55,7 @@ def test_a_right_program_passes() -> None:
     ids=["wrong", "syntax", "missing", "empty", "open-string", "own-check", "site-package"],
 )
 def test_a_wrong_program_fails(program: str) -> None:
-    verdict = runner.run(program, TEST, "double")
+    verdict = runner.run(program, TEST, "double", box=BOX)
     assert verdict == runner.Verdict("failed")
     assert not verdict.passed
 
@@ -85,7 +100,7 @@ def test_an_endless_loop_is_ended() -> None:
 
 @WITH_LIMITS
 def test_processor_time_is_limited_beside_wall_clock_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_limits", lambda timeout_s: {"RLIMIT_CPU": 1})
+    monkeypatch.setattr(runner, "_limits", lambda box, timeout_s: {"RLIMIT_CPU": 1})
     assert reason("while True:\n    pass\n", timeout_s=20) == "timeout"
 
 
