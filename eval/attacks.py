@@ -25,6 +25,7 @@ from foretype.eval import sandbox
 _TIMEOUT_S = 20.0
 _MEMORY_MIB, _FILE_MIB, _OPEN_FILES = 512, 16, 64
 _OUTPUT_BYTES = 1 << 16
+_DYING_S = 0.2  # that a killed process may take to be gone
 
 # By name; `{host}` is a folder of the user's, `{port}` a server's on loopback, `{victim}` a process outside.
 ATTACKS = {
@@ -126,6 +127,7 @@ def _through(box: sandbox.Sandbox, name: str, code: str, outside: _Outside) -> b
     if name == "endless output":
         return len(said) > 2 * _OUTPUT_BYTES
     if name == "signal to the parent":
+        time.sleep(_DYING_S)
         return outside.victim.poll() is not None
     if name == "orphan daemon":
         return _left(outside.mark)

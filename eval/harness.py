@@ -56,7 +56,7 @@ def judge(program: str, test: str, entry_point: str) -> str:
 def limit(limits: dict[str, int], alarm_s: int, user: int) -> None:
     # a script finds its neighbour only by its folder, which the program has no business with
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    import sandbox_child  # type: ignore[import-not-found]
+    import sandbox_child
 
     del sys.path[0], sys.modules["sandbox_child"]
     sandbox_child.limit(limits, alarm_s, user)

@@ -20,7 +20,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +27,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from foretype.eval import engines, runner, sandbox, stats
+from foretype.eval.pool import in_order
 from foretype.eval.provenance import revision
 from foretype.model.backend import Backend, BackendError, Cancel, FimRequest
 
@@ -199,13 +199,14 @@ def judge(
 ) -> list[Row]:
     """Runs each answer's tests, `JUDGES` at a time."""
 
-    def row(task: Task, answer: Answer) -> Row:
+    def row(of: tuple[Task, Answer]) -> Row:
+        task, answer = of
         verdict = runner.run(program(task, answer.completion, single_line), task.test, task.entry_point, box=box)
         exact = answer.completion.rstrip() == task.canonical_solution.rstrip()
         return Row(task.task_id, verdict.passed, verdict.reason, exact, **asdict(answer))
 
-    with ThreadPoolExecutor(min(JUDGES, os.cpu_count() or 1)) as pool:
-        return list(_progress(pool.map(row, tasks, answers), "judging", len(answers)))
+    judged = in_order(row, zip(tasks, answers, strict=True), min(JUDGES, os.cpu_count() or 1))
+    return list(_progress(judged, "judging", len(answers)))
 
 
 def program(task: Task, completion: str, single_line: bool) -> str:

