@@ -114,6 +114,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "complete": ("one ghost-text completion, and what it took", "foretype.lsp.once"),
     "index": ("build or refresh the symbol graph of a folder", "foretype.context.command"),
     "context": ("what of the workspace belongs into the prompt at a place", "foretype.lsp.explain"),
+    "doctor": ("what is installed, what works, and how to mend what does not", "foretype.lsp.doctor"),
     "mine": ("git histories to training pairs", "foretype.mining.command"),
     "model": (
         "get, verify, build and measure models",
