@@ -52,14 +52,9 @@ def _read(piece: bytes) -> bytes:
     """The rows of a file as JSON Lines: what they all share, then some rows of one table in each line."""
     path, _, source = piece.partition(b"\0")
     found = symbol_rows.rows(path.decode(), source)
-    uses = [(name, base64.b64encode(places).decode()) for name, places in found.uses]
-    tables = {
-        "definitions": found.definitions,
-        "uses": uses,
-        "imports": found.imports,
-        "import_words": found.import_words,
-    }
-    lines: list[object] = [(found.path, found.language, found.references)]
+    tables = {"definitions": found.definitions, "imports": found.imports, "import_words": found.import_words}
+    places = base64.b64encode(found.places).decode()
+    lines: list[object] = [(found.path, found.language, found.references, found.uses), places]
     lines += [
         (table, rows[at : at + _TOGETHER]) for table, rows in tables.items() for at in range(0, len(rows), _TOGETHER)
     ]
@@ -67,11 +62,11 @@ def _read(piece: bytes) -> bytes:
 
 
 def _decoded(answer: bytes) -> Rows:
-    head, *lines = answer.split(b"\n")
-    tables: dict[str, list] = {"definitions": [], "uses": [], "imports": [], "import_words": []}
+    head, places, *lines = answer.split(b"\n")
+    tables: dict[str, list] = {"definitions": [], "imports": [], "import_words": []}
     for line in lines:  # one at a time: the decoder, too, lets no other thread run
         table, rows = json.loads(line)
         tables[table] += map(tuple, rows)
-    tables["uses"] = [(name, base64.b64decode(places)) for name, places in tables["uses"]]
-    path, language, references = json.loads(head)
-    return Rows(path, language, references, **tables)
+    path, language, references, uses = json.loads(head)
+    columns = base64.b64decode(json.loads(places))
+    return Rows(path, language, references, uses=tuple(uses), places=columns, **tables)

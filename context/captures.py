@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import compress, count
 from operator import itemgetter
 from typing import Literal, NamedTuple, cast
 
@@ -95,13 +96,13 @@ def read(captures: Captures, source: bytes) -> tuple[list[Item], Used]:
     nesting = _Nesting(source)
     outer = (0, 0)
     for start, minus_end, rank, _, kind, node in _events(captures):
-        nesting.close(start)
-        bound = nesting.bound[nesting.spaces[-1]]
+        if start >= nesting.next_end:
+            nesting.close(start)
         if rank == _OUTER:
             outer = (start, -minus_end)
         elif rank == _NAME and start == nesting.named_at:
             continue
-        elif kind == "constant" and bound is not None:
+        elif kind == "constant" and (bound := nesting.bound[nesting.spaces[-1]]) is not None:
             if rank == _NAME:
                 bound.add(source[start:-minus_end])
         elif rank == _DEFINITION:
@@ -118,13 +119,15 @@ def read(captures: Captures, source: bytes) -> tuple[list[Item], Used]:
 
 @dataclass(slots=True)
 class _Open:
-    """A definition that is not at its end yet. `space` is the index of its own space, or of the one around it."""
+    """A definition that is not at its end yet. `space` is the index of its own space, or of the one around it; `around`
+    the definition that it is in."""
 
     kind: str
     node: tree_sitter.Node
     start: int
     end: int
     space: int
+    around: _Open | None
     name: str = ""
     path: str = ""
     receiver: str = ""
@@ -135,7 +138,7 @@ class _Nesting:
 
     A space is what a definition encloses, numbered from 1; 0 is the top level. Space `spaces[i]` holds from byte
     `breaks[i]` to the next break. Of each space are known the item it is of (-1: none), the space around it, and the
-    names a function binds in it.
+    names a function binds in it. Nothing that is open ends before byte `next_end`.
     """
 
     def __init__(self, source: bytes) -> None:
@@ -145,11 +148,13 @@ class _Nesting:
         self.item_of, self.around = [-1], [0]
         self.bound: list[set[bytes] | None] = [None]
         self.named_at = -1
+        self.next_end = len(source) + 1
         self._stack: list[_Open] = []
         self._seen: set[tuple[str, str]] = set()
 
     def open(self, kind: str, node: tree_sitter.Node, inner: int, end: int, start: int) -> None:
-        if len(self._stack) >= _DEEPEST:
+        stack = self._stack
+        if len(stack) >= _DEEPEST:
             return
         space = self.spaces[-1]
         if kind in _ENCLOSING:
@@ -159,8 +164,10 @@ class _Nesting:
             space = len(self.around) - 1
             self.breaks.append(inner)
             self.spaces.append(space)
-        end -= self.source[end - 1 : end] == b"\n"  # of a preprocessor line
-        self._stack.append(_Open(kind, node, start, end, space))
+        if self.source[end - 1 : end] == b"\n":  # of a preprocessor line
+            end -= 1
+        stack.append(_Open(kind, node, start, end, space, stack[-1] if stack else None))
+        self.next_end = end
 
     def close(self, at: int) -> None:
         """Leaves what ends at or before byte `at`."""
@@ -170,6 +177,7 @@ class _Nesting:
             if closed.kind in _ENCLOSING:
                 self.breaks.append(closed.end)
                 self.spaces.append(self.around[closed.space])
+        self.next_end = stack[-1].end if stack else len(self.source) + 1
 
     def receive(self, text: str) -> None:
         text = text.removesuffix(".prototype")
@@ -179,19 +187,19 @@ class _Nesting:
 
     def name(self, kind: str, text: str, at: int) -> None:
         """Gives the innermost open definition of a kind its name, or a value another one (`a, b = 1, 2`)."""
-        depth = self._find(kind)
-        if depth < 0:
+        this = self._find(kind)
+        if this is None:
             return
-        text = text.replace("::", ".")
-        this = self._stack[depth]
-        parent = next((item for item in reversed(self._stack[:depth]) if item.name), None)
-        inside, container = (parent.kind, parent.path) if parent else ("", "")
-        if kind == "member":
-            home = next((item for item in reversed(self._stack[:depth]) if item.kind in _CLASSES and item.name), None)
-            if home is None or not self.source[max(0, at - 6) : at].endswith(_SELF):
-                return
-            inside, container = home.kind, home.path
-        container = ".".join(filter(None, (container, this.receiver)))
+        if ":" in text:
+            text = text.replace("::", ".")
+        home = this.around
+        while home is not None and not (home.name and (kind != "member" or home.kind in _CLASSES)):
+            home = home.around
+        if kind == "member" and (home is None or not self.source[max(0, at - 6) : at].endswith(_SELF)):
+            return
+        inside, container = (home.kind, home.path) if home else ("", "")
+        if this.receiver:
+            container = f"{container}.{this.receiver}" if container else this.receiver
         this.name, this.path = text, f"{container}.{text}" if container else text
         if kind == "scope":
             return
@@ -206,26 +214,28 @@ class _Nesting:
         resolved = cast(Kind, _WITHIN_CLASS.get(kind, kind) if inside in _CLASSES else _OUTSIDE.get(kind, kind))
         self.items.append(Item(text, resolved, this.node, this.start, this.end, at, container))
 
-    def _find(self, kind: str) -> int:
-        """The depth of the innermost open definition of a kind, rather one without a name; -1 where there is none."""
-        named = -1  # only a value may have several names
-        for depth in range(len(self._stack) - 1, -1, -1):
-            if self._stack[depth].kind == kind:
-                if not self._stack[depth].name:
-                    return depth
-                named = max(named, depth) if kind in _VALUES else -1
+    def _find(self, kind: str) -> _Open | None:
+        """The innermost open definition of a kind, rather one without a name."""
+        named = None  # only a value may have several names
+        this = self._stack[-1] if self._stack else None
+        while this is not None:
+            if this.kind == kind:
+                if not this.name:
+                    return this
+                if kind in _VALUES:
+                    named = named or this
+            this = this.around
         return named
 
 
 def _references(captures: Captures, source: bytes, nesting: _Nesting) -> Used:
     breaks, spaces = np.array(nesting.breaks), np.array(nesting.spaces)
 
-    def spaces_at(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return spaces[np.searchsorted(breaks, starts, side="right") - 1]
+    def spaces_at(starts: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        return spaces[breaks.searchsorted(starts, side="right") - 1]
 
     local = captures.get("local", ())
-    at = np.array([node.start_byte for node in local], np.int64)
-    for node, space in zip(local, spaces_at(at).tolist(), strict=True):
+    for node, space in zip(local, spaces_at([node.start_byte for node in local]).tolist(), strict=True):
         bound = nesting.bound[space]
         if bound is not None:
             bound.add(source[node.start_byte : node.end_byte])
@@ -236,23 +246,23 @@ def _references(captures: Captures, source: bytes, nesting: _Nesting) -> Used:
 
     # Captures come in no order, but identifiers do not overlap: their starts and ends in order belong together.
     nodes = captures.get("reference", ())
-    at = np.sort(np.array([node.start_byte for node in nodes], np.int64))
-    ends = np.sort(np.array([node.end_byte for node in nodes], np.int64)).tolist()
-    inside = spaces_at(at)
+    at = np.sort(np.array([node.start_byte for node in nodes], np.int32))
+    ends = np.sort(np.array([node.end_byte for node in nodes], np.int32)).tolist()
+    starts, inside = at.tolist(), spaces_at(at)
     defined = {item.name_start for item in nesting.items}
-    starts = at.tolist()
-    numbers: dict[bytes, int] = {}
-    names, kept = [], []
-    for index, (start, end, space) in enumerate(zip(starts, ends, inside.tolist(), strict=True)):
-        text = source[start:end]
-        if start not in defined and (text not in hidden[space] or source[start - 1] in _ACCESS):
-            names.append(numbers.setdefault(text, len(numbers)))
-            kept.append(index)
+    texts = [source[start:end] for start, end in zip(starts, ends, strict=True)]
+    kept = [
+        (text not in hidden[space] or source[start - 1] in _ACCESS) and start not in defined
+        for text, start, space in zip(texts, starts, inside.tolist(), strict=True)
+    ]
+    texts = list(compress(texts, kept))
+    numbers = dict(zip(dict.fromkeys(texts), count()))
+    chosen = np.array(kept, bool)
     return Used(
-        tuple(name.decode(errors="replace") for name in numbers),
-        np.array(names, np.int32),
-        at[kept].astype(np.int32),
-        np.array(nesting.item_of, np.int32)[inside[kept]],
+        tuple(b"\n".join(numbers).decode(errors="replace").split("\n")) if numbers else (),
+        np.array([numbers[text] for text in texts], np.int32),
+        at[chosen],
+        np.array(nesting.item_of, np.int32)[inside[chosen]],
     )
 
 

@@ -11,12 +11,14 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from foretype.context import environments, languages, needs, secrets, similar, skeleton
+from foretype.context.graph import Graph
+from foretype.context.history import DiffEvent
+from foretype.context.similar import SimilarIndex
 from foretype.context.symbols import Definition
 from foretype.context.text import Snapshot
-from foretype.context.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,18 @@ _REPEATED = 0.7  # share of lines said already that makes a snippet no news
 _DIFF_LINES = 16
 _SECRET_LINES = 100  # a private key of 4096 bits has 52
 _WORD_BEFORE, _WORD_AFTER = re.compile(r"\w+\Z"), re.compile(r"\A\w+")
+
+
+class Known(Protocol):
+    """What is known of the files around a document, as a `Workspace` knows it."""
+
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def similar(self) -> SimilarIndex: ...
+    def read(self, path: str) -> Sequence[str] | None: ...
+    def open_documents(self) -> tuple[Snapshot, ...]: ...
+    def recent_edits(self, limit: int) -> tuple[DiffEvent, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,7 @@ class _Cursor:
 
 
 def gather(
-    workspace: Workspace,
+    workspace: Known,
     snapshot: Snapshot,
     line: int,
     column: int,
@@ -113,7 +127,7 @@ def gather(
     return tuple(sorted(chosen, key=lambda one: (round(one.score, 1), one.path, one.start)))
 
 
-def _surely(part: Source, look: _Look, workspace: Workspace, cursor: _Cursor) -> list[_Candidate]:
+def _surely(part: Source, look: _Look, workspace: Known, cursor: _Cursor) -> list[_Candidate]:
     try:
         return list(look(workspace, cursor))
     except Exception as error:
@@ -134,7 +148,7 @@ def _cursor(snapshot: Snapshot, line: int, column: int, budget: Budget) -> _Curs
     return _Cursor(snapshot, line, column, (first, last), "".join(lines[first:last]))
 
 
-def _symbols(workspace: Workspace, cursor: _Cursor) -> Iterator[_Candidate]:
+def _symbols(workspace: Known, cursor: _Cursor) -> Iterator[_Candidate]:
     language = languages.find(cursor.snapshot.language, cursor.snapshot.path)
     texts: dict[str, Sequence[str] | None] = {}
     found = needs.find(workspace.graph, cursor.snapshot, cursor.line, cursor.column, language, cursor.shown)
@@ -154,7 +168,7 @@ def _may_be_whole(row: Definition) -> bool:
     return row.kind in ("function", "method") and row.end_line - row.line < skeleton.WHOLE_LINES
 
 
-def _similar(workspace: Workspace, cursor: _Cursor) -> Iterator[_Candidate]:
+def _similar(workspace: Known, cursor: _Cursor) -> Iterator[_Candidate]:
     lines, line, path = cursor.snapshot.lines, cursor.line, cursor.snapshot.path
     head, tail = lines[line][: cursor.column], lines[line][cursor.column :]
     # Without the word that is being typed, so that every key of it has the same answer.
@@ -184,7 +198,7 @@ def _similar(workspace: Workspace, cursor: _Cursor) -> Iterator[_Candidate]:
         yield _Candidate(one.path, "similar", one.start, one.stop, texts, min(1.0, one.score) * _SIMILAR_BENEFIT)
 
 
-def _surely_imports(workspace: Workspace, path: str) -> tuple[str, ...]:
+def _surely_imports(workspace: Known, path: str) -> tuple[str, ...]:
     try:
         return workspace.graph.imports(path)
     except Exception as error:  # windows are of use without it
@@ -203,7 +217,7 @@ def _cuts(lines: Sequence[str], words: set[str]) -> Iterator[str]:
         size //= 2
 
 
-def _edits(workspace: Workspace, cursor: _Cursor) -> Iterator[_Candidate]:
+def _edits(workspace: Known, cursor: _Cursor) -> Iterator[_Candidate]:
     for age, event in enumerate(workspace.recent_edits(_EDITS)):
         first, last = cursor.shown
         in_prompt = (
@@ -226,7 +240,7 @@ def _in_secret(lines: Sequence[str], start: int, stop: int) -> bool:
     return any(end > len(above) for _, end, _ in secrets.spans(above + "".join(lines[start:stop])))
 
 
-_Look = Callable[[Workspace, _Cursor], Iterator[_Candidate]]
+_Look = Callable[[Known, _Cursor], Iterator[_Candidate]]
 _LOOKS: dict[Source, _Look] = {"symbols": _symbols, "similar": _similar, "edits": _edits}
 
 

@@ -145,13 +145,16 @@ class Graph:
     def references(self, name: str, seen_from: str = "", limit: int = 200) -> tuple[Reference, ...]:
         """The uses of a name, those in `seen_from` and in its folder first."""
         sql = (
-            "SELECT u.file, f.path, u.places FROM uses u JOIN files f ON f.id = u.file WHERE u.name = ?"
+            "SELECT u.file, f.path, u.names FROM uses u JOIN files f ON f.id = u.file WHERE instr(u.names, ?)"
             " ORDER BY f.path = ? DESC, f.path LIKE ? ESCAPE '\\' DESC, f.path LIMIT ?"
         )
         folder = re.sub(r"([%_\\])", r"\\\1", _folder(seen_from)) + "%" if _folder(seen_from) else ""
         found: list[Reference] = []
-        for file, path, packed in self._read(sql, (name, seen_from, folder, limit)):
-            places = symbol_rows.places(packed)[: limit - len(found)]
+        wanted = f"\n{name}\n"
+        for file, path, names in self._read(sql, (wanted, seen_from, folder, limit)):
+            number = names.count("\n", 0, names.index(wanted))
+            packed = self._read("SELECT columns FROM places WHERE file = ?", (file,))
+            places = symbol_rows.places_of(number, packed[0][0])[: limit - len(found)] if packed else []
             around = self._names(file, {ordinal for _, _, ordinal in places if ordinal >= 0})
             rows = [Reference(name, path, line, start, around.get(at, "")) for line, start, at in places]
             found += map(move.reference, rows) if (move := self.move_of(path)) else rows

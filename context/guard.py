@@ -216,6 +216,18 @@ def generated_name(path: str) -> bool:
     return _GENERATED_NAME.fullmatch(path.rpartition("/")[2]) is not None
 
 
+def name_refusal(path: str) -> str:
+    """Why a file of that path is read in no workspace, as far as names tell, "" if it may be; asks no ignore file."""
+    *folders, name = path.split("/")
+    if not _encodable(path):
+        return "unreadable"
+    if not _TOOL_FOLDERS.isdisjoint(folders):
+        return "tool folder"
+    if _SECRET_NAME.fullmatch(name) and not _NO_SECRET_NAME.fullmatch(name):
+        return "secret"
+    return "generated" if generated_name(path) else ""
+
+
 def content_refusal(source: bytes) -> str:
     """Why a file of these bytes is not worth reading or may not be: "binary", "generated", "large", or ""."""
     if len(source) > MAX_BYTES:
@@ -225,8 +237,13 @@ def content_refusal(source: bytes) -> str:
         return "binary"
     if _is_marked(source[:1024]):
         return "generated"
-    long_lines = len(source) > 4096 and len(source) / (source.count(b"\n") + 1) > _LINE_BYTES
-    return "generated" if long_lines else ""
+    return "generated" if len(source) > 4096 and _has_long_lines(source) else ""
+
+
+def _has_long_lines(source: bytes) -> bool:
+    """Whether lines have more than `_LINE_BYTES` on average; a quarter of them mostly tells that they have not."""
+    least = len(source) / _LINE_BYTES  # line ends, and one more
+    return all(source.count(b"\n", 0, end) + 1 < least for end in (len(source) // 4, len(source)))
 
 
 @lru_cache(maxsize=512)  # versions of a file begin alike

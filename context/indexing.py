@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +33,7 @@ _ALONE_BATCHES = 2  # so many are parsed in this process: children take longer t
 _SETTLED_NS = 2_000_000_000  # FAT keeps times of change to 2 s: a file may change again without showing it
 _WAIT_S = 60.0  # for another process that refreshes the same graph
 _ENDS = (GO_MOD, *(end for row in languages.LANGUAGES if row.grammar for end in row.extensions))
-_TABLES = ("definitions", "uses", "imports", "import_words")
+_TABLES = ("definitions", "uses", "places", "imports", "import_words")
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _refresh(database: Database, guard: Guard, progress: Progress, children: int
     def sources() -> Iterator[Source]:
         for path, mtime_ns in doubtful:
             try:
-                content = (guard.root / path).read_bytes()
+                with open(os.path.join(guard.root, path), "rb") as file:
+                    content = file.read()
             except OSError:
                 seen.discard(path)
                 continue
@@ -235,7 +237,9 @@ def store_rows(
         head = (found.language, source.size, source.mtime_ns, source.digest, source.refused)
         file = _store_file(connection, (*head, len(found.definitions), found.references, library, source.path))
         tables["definitions"] += [(file, at, *line) for at, line in enumerate(found.definitions)]
-        tables["uses"] += [(name, file, places) for name, places in found.uses]
+        if found.uses:
+            tables["uses"].append((file, "\n".join(("", *found.uses, ""))))
+            tables["places"].append((file, found.places))
         tables["imports"] += [(file, at, *line) for at, line in enumerate(found.imports)]
         tables["import_words"] += [(word, file, at) for word, at in found.import_words]
     for table, lines in tables.items():

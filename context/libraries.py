@@ -151,7 +151,7 @@ class _Reading:
             return None
         if content_refusal(content):
             return None
-        found = replace(self.parse(path, content), references=0, uses=[], import_words=[])
+        found = replace(self.parse(path, content), references=0, uses=(), places=b"", import_words=[])
         source = source_of(path, content, -1)
         with self.database.write() as connection:
             store_rows(connection, [source], [found], self._key)

@@ -7,7 +7,7 @@ lines further on as came in between. What lies inside of them stays where it was
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from foretype.context.symbols import Definition, Reference
 
@@ -26,15 +26,15 @@ class Move:
     def definition(self, row: Definition) -> Definition:
         if row.end_line < self.behind:
             return row
-        moved = replace(row, end=row.end + self.bytes, end_line=row.end_line + self.lines)
+        moved = row._replace(end=row.end + self.bytes, end_line=row.end_line + self.lines)
         if row.line < self.behind:
             return moved
-        return replace(moved, start=row.start + self.bytes, line=row.line + self.lines)
+        return moved._replace(start=row.start + self.bytes, line=row.line + self.lines)
 
     def reference(self, row: Reference) -> Reference:
         if row.line < self.behind:
             return row
-        return replace(row, start=row.start + self.bytes, line=row.line + self.lines)
+        return row._replace(start=row.start + self.bytes, line=row.line + self.lines)
 
 
 def between(old: Sequence[str], new: Sequence[str]) -> Move | None:

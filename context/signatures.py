@@ -26,10 +26,11 @@ _BLOCK = re.compile(r"/\*(?:(?!\*/).)*\*/$", re.DOTALL)
 def signature(item: Item, source: bytes) -> str:
     """The definition without its body, white space folded, at most 300 characters; a value only as far as its line."""
     node = item.node
-    start = item.start if node.start_byte - item.start <= _MAX_LEAD else node.start_byte
+    start, end = item.start, node.end_byte
+    if item.name_start - start > _MAX_LEAD and node.start_byte - start > _MAX_LEAD:
+        start = node.start_byte
     line = source.rfind(b"\n", 0, start) + 1
-    start = line if _WORDS.fullmatch(source, line, start) else start
-    end = node.end_byte
+    start = line if line == start or _WORDS.fullmatch(source, line, start) else start
     if item.kind in ("constant", "field"):
         first = source.find(b"\n", item.name_start, end)
         end = first if first > 0 else end

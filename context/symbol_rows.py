@@ -1,16 +1,19 @@
 """The symbols of one file as rows for the symbol graph's tables, and back.
 
-A file's references to one name are one row, their places packed in a blob: a code base has a million and a half of
-them, and a row for each would take ten times the room and the time. Knows the tables' columns, not the tables.
+A file's references are one row, their names a text and their places a blob: a code base has a million and a half of
+them, and a row for each would take ten times the room and the time, a row for each name of a file three times. To find
+a name is to look through the names of all files, some 400 bytes each. Knows the tables' columns, not the tables.
 """
 
 from __future__ import annotations
 
-import struct
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from foretype import __version__
 from foretype.context import languages, secrets, symbols
@@ -30,9 +33,9 @@ CREATE TABLE IF NOT EXISTS definitions (
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, line INTEGER NOT NULL, end_line INTEGER NOT NULL,
     signature TEXT NOT NULL, doc TEXT NOT NULL, container TEXT NOT NULL, PRIMARY KEY (file, ordinal)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS definitions_by_name ON definitions (name, file);
-CREATE TABLE IF NOT EXISTS uses (
-    name TEXT NOT NULL, file INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (name, file)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS uses_by_file ON uses (file);
+CREATE TABLE IF NOT EXISTS uses (  -- `names` each with a line end before and after it
+    file INTEGER PRIMARY KEY, names TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS places (file INTEGER PRIMARY KEY, columns BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS imports (
     file INTEGER NOT NULL, ordinal INTEGER NOT NULL, module TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL,
     line INTEGER NOT NULL, PRIMARY KEY (file, ordinal)) WITHOUT ROWID;
@@ -53,18 +56,19 @@ CREATE TRIGGER IF NOT EXISTS file_changed AFTER UPDATE ON files
 """
 DEFINITION = 'd.name, d.kind, f.path, d.start, d."end", d.line, d.end_line, d.signature, d.doc, d.container'
 GO_MOD = "go.mod"
-_PLACE = struct.Struct("<iii")  # line, byte offset, ordinal of the definition around it or -1
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the tables hold of one file; each row without its file. `uses` are (name, places)."""
+    """What the tables hold of one file; each row without its file. `uses` are the distinct names, `places` is for
+    `places_of`."""
 
     path: str
     language: str
     references: int
     definitions: list[tuple]
-    uses: list[tuple[str, bytes]]
+    uses: tuple[str, ...]
+    places: bytes
     imports: list[tuple[str, str, str, int]]
     import_words: list[tuple[str, int]]
 
@@ -87,28 +91,32 @@ def rows(path: str, source: bytes) -> Rows:
             "",
             "",
         )
-        return Rows(path, "go", 0, [definition] if line else [], [], [], [])
+        return Rows(path, "go", 0, [definition] if line else [], (), b"", [], [])
     language = languages.find("", path)
     if language is None:
-        return Rows(path, "", 0, [], [], [], [])
+        return Rows(path, "", 0, [], (), b"", [], [])
     found = symbols.extract(path, source, language)
     return Rows(
         path=path,
         language=found.language,
         references=len(found.references),
         definitions=[
-            (row.name, row.kind, row.start, row.end, row.line, row.end_line, *_hide(row), row.container)
-            for row in found.definitions
+            (row.name, row.kind, row.start, row.end, row.line, row.end_line, row.signature, row.doc, row.container)
+            for row in _hidden(found.definitions)
         ],
-        uses=sorted(found.references.by_name()),
+        uses=found.references.names,
+        places=found.references.columns.astype("<i4", copy=False).tobytes(),
         imports=[(row.module, row.name, row.alias, row.line) for row in found.imports],
         import_words=[(word, ordinal) for ordinal, row in enumerate(found.imports) for word in sorted(words(row))],
     )
 
 
-def places(packed: bytes) -> list[tuple[int, int, int]]:
-    """The places in one row of `uses`, in the order of the file: line, byte offset, ordinal of the definition or -1."""
-    return list(_PLACE.iter_unpack(packed))
+def places_of(number: int, columns: bytes) -> list[tuple[int, int, int]]:
+    """The places of the name `uses[number]`, in the order of the file: line, byte offset, ordinal of the definition
+    around it or -1."""
+    name, *rest = np.frombuffer(columns, "<i4").reshape(4, -1)
+    chosen = name == number
+    return list(zip(*(column[chosen].tolist() for column in rest), strict=True))
 
 
 def words(row: Import) -> set[str]:
@@ -143,12 +151,21 @@ _FILE_ENDS = (
 )
 
 
-def _hide(row: Definition) -> tuple[str, str]:
-    """Signature and doc line, secrets hidden: what may not be shown is not stored either."""
-    text = row.signature
-    if row.kind in _WITH_VALUES or '"' in text or "'" in text:
-        text = secrets.redact(text)
-    return text, secrets.redact(row.doc) if row.doc else ""
+def _hidden(definitions: Sequence[Definition]) -> Iterable[Definition]:
+    """Their signatures and doc lines without secrets: what may not be shown is not stored either."""
+    telling = [row.signature for row in definitions if _may_hold(row)] + [row.doc for row in definitions if row.doc]
+    if not secrets.secret("\n".join(telling)):  # one look at all of them is much faster, and they seldom hold any
+        return definitions
+    return (
+        row._replace(
+            signature=secrets.redact(row.signature) if _may_hold(row) else row.signature, doc=secrets.redact(row.doc)
+        )
+        for row in definitions
+    )
+
+
+def _may_hold(row: Definition) -> bool:
+    return row.kind in _WITH_VALUES or '"' in row.signature or "'" in row.signature
 
 
 _WITH_VALUES: tuple[Kind, ...] = ("constant", "field")

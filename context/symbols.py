@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,7 @@ from foretype.context.languages import Language
 MAX_BYTES = 2 << 20
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """A definition in `path` (relative to the workspace, forward slashes).
 
     `start` and `end` are byte offsets of the whole of it, `line` and `end_line` count from 0. `signature` is the
@@ -44,8 +43,7 @@ class Definition:
     container: str
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A use of a name at byte `start`; `enclosing` is the dotted name of the definition around it, "" at top level."""
 
     name: str
@@ -55,8 +53,7 @@ class Reference:
     enclosing: str
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(NamedTuple):
     """One imported name: `from a.b import c as d` is module "a.b", name "c", alias "d"; `import a.b` has name "".
 
     Leading dots of a relative module are kept. A C include has its quotes or angle brackets in `module`.
@@ -105,16 +102,10 @@ class References(Sequence[Reference]):
         for name, line, start, owner in rows:
             yield Reference(self.names[name], self.path, line, start, self.scopes[owner] if owner >= 0 else "")
 
-    def by_name(self) -> Iterator[tuple[str, bytes]]:
-        """Each name with its places, as little-endian int32: line, byte offset, owner. No `Reference` is made."""
-        order = np.argsort(self.name, kind="stable")
-        places = np.stack((self.line, self.start, self.owner), axis=1)[order].astype("<i4", copy=False)
-        packed, size = places.tobytes(), 3 * places.itemsize
-        bounds = np.cumsum(np.bincount(self.name, minlength=len(self.names)) * size).tolist()
-        first = 0
-        for name, last in zip(self.names, bounds, strict=True):
-            yield name, packed[first:last]
-            first = last
+    @property
+    def columns(self) -> npt.NDArray[np.int32]:
+        """All of them as rows of one array: name, line, byte offset, owner."""
+        return np.stack((self.name, self.line, self.start, self.owner))
 
 
 @dataclass(frozen=True)

@@ -22,24 +22,37 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from foretype.eval import mining_memory
 from foretype.eval.provenance import revision
 from foretype.mining.candidate import Stage
 from foretype.mining.config import Config, ConfigError
 from foretype.mining.filters import Tally
 from foretype.mining.git import GitError, History
-from foretype.mining.survivors import pathspecs, survivors
+from foretype.mining.survivors import pathspecs, seldom_collected, survivors
 
 _MODES = ("read", "all", "pydriller")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--against-pydriller", type=Path, required=True, metavar="REPO", help="the repository to read")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--against-pydriller", type=Path, metavar="REPO", help="the repository to read")
+    what.add_argument(
+        "--memory",
+        type=int,
+        nargs="?",
+        const=100_000,
+        metavar="COMMITS",
+        help="make up a history of so many commits instead, mine it, and print the most memory that took"
+        " (default: %(const)s; minutes)",
+    )
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="newest commits, 0 for all (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the comparison; the exit status."""
+    """Runs the comparison, or the measurement of memory; the exit status."""
+    if args.memory is not None:
+        return _memory(args.memory, args.json)
     try:
         config = Config.load(options={"max_commits": args.limit})
         History(args.against_pydriller).close()
@@ -67,6 +80,20 @@ def run(args: argparse.Namespace) -> int:
         "revision": revision(),
     }
     sys.stdout.write(json.dumps(figures) + "\n" if args.json else _table(figures))
+    return 0
+
+
+def _memory(commits: int, as_json: bool) -> int:
+    try:
+        figures = mining_memory.measure(max(1, commits)) | {"revision": revision()}
+    except mining_memory.HistoryError as error:
+        sys.stderr.write(f"foretype eval mining: {error}\n")
+        return 1
+    text = (
+        "{commits} commits, {rows} rows, {cpu_s:.0f} s of CPU\n"
+        "peak memory {peak_rss_mib} MiB, of a git process beside it {git_peak_rss_mib} MiB\n"
+    )
+    sys.stdout.write(json.dumps(figures) + "\n" if as_json else text.format(**figures))
     return 0
 
 
@@ -108,7 +135,7 @@ def _measure(sender: Any, mode: str, path: Path, config: Config) -> None:
 
 def _read(path: Path, config: Config, last: Stage = Stage.TEXTS) -> tuple[int, int]:
     tally = Tally()
-    with History(path, pathspecs=pathspecs(config)) as history:
+    with seldom_collected(), History(path, pathspecs=pathspecs(config)) as history:
         kept = sum(1 for _ in survivors(history, config, tally, last))
     return tally.seen, kept
 

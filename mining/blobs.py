@@ -10,7 +10,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
 
 from foretype.context import guard
 from foretype.mining.git import History
@@ -47,17 +49,17 @@ class Blob:
 
     def line_start(self, line: int) -> int:
         """The byte at which a line begins; of one behind the last, the end of the text and a newline more."""
-        return self._line_ends[line] + line
+        return int(self._line_starts[line])
 
     @property
     def lines(self) -> int:
         """How many lines there are, an empty one behind the last newline counted."""
-        return len(self._line_ends) - 1
+        return len(self._line_starts) - 1
 
     @cached_property
-    def _line_ends(self) -> list[int]:
-        """For each line, the bytes of all lines before it, newlines not counted."""
-        return list(accumulate(map(len, self.data.split(b"\n")), initial=0))
+    def _line_starts(self) -> npt.NDArray[np.int64]:
+        breaks = np.flatnonzero(np.frombuffer(self.data, np.uint8) == ord("\n"))
+        return np.concatenate(([0], breaks + 1, [len(self.data) + 1]))
 
 
 EMPTY = Blob(b"")

@@ -25,6 +25,7 @@ from foretype.mining.pipeline import PipelineError
 from foretype.mining.sources import SourceError, sources
 from foretype.model.progress import silent, terminal_progress
 
+_CONTEXT_ROWS = 150
 _SHOWN = 12  # filters in the summary for people
 
 
@@ -48,6 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-lint", dest="lint", action="store_false", default=None, help="no rows of linters' findings"
     )
+    parser.add_argument(
+        "--with-context",
+        dest="context_rows",
+        type=int,
+        nargs="?",
+        const=_CONTEXT_ROWS,
+        metavar="N",
+        help=f"put what serving shows of other files into N rows of each repository (default: {_CONTEXT_ROWS})",
+    )
     parser.add_argument("--workers", type=int, default=cores(), metavar="N", help="processes (default: %(default)s)")
     parser.add_argument(
         "--ray",
@@ -62,7 +72,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Mines, or explains one commit; the exit status."""
-    names = ("languages", "licences", "since", "until", "first_parent", "authors", "max_commits", "seed", "lint")
+    names = (
+        "languages",
+        "licences",
+        "since",
+        "until",
+        "first_parent",
+        "authors",
+        "max_commits",
+        "seed",
+        "lint",
+        "context_rows",
+    )
     try:
         config = Config.load(args.config, {name: getattr(args, name) for name in names})
         found = sources(args.repositories)
@@ -78,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"foretype mine: {error}\n")
         return 2
 
-    def work(jobs: Sequence[crew.Job]) -> Any:
+    def work(jobs: Sequence[crew.Work]) -> Any:
         return crew.on_ray(jobs, args.ray) if args.ray else crew.locally(jobs, args.workers)
 
     try:
@@ -96,7 +117,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _figures(manifest: dict[str, Any]) -> dict[str, Any]:
     repositories = manifest["repositories"]
-    names = ("commits", "rows", "rows_by_class", "rows_by_language", "rows_by_split", "rejected_by_filter")
+    names = (
+        "commits",
+        "rows",
+        "rows_by_class",
+        "rows_by_language",
+        "rows_by_split",
+        "rows_with_context",
+        "rejected_by_filter",
+    )
     return {
         **{name: manifest[name] for name in (*names, "commits_per_cpu_s", "seconds", "config_sha256")},
         "repositories": len(repositories),

@@ -57,6 +57,7 @@ class Config:
     left_alone_share: float = 0.25  # of groups: a row of lines that the commit left alone
     lint: bool = True  # rows of what linters asked for
     completions: int = 2  # rows for filling in the middle, of each file of a commit at most
+    context_rows: int = 0  # of one repository, that get what serving shows of other files
     test_share: float = 0.1  # of repositories, whole
     validation_share: float = 0.05  # of the commits of every other repository, the newest
 
@@ -64,6 +65,12 @@ class Config:
     def digest(self) -> str:
         """SHA-256 of all options, in hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def mined_digest(self) -> str:
+        """As `digest`, of what decides the rows before some of them get context."""
+        options = {key: value for key, value in asdict(self).items() if key != "context_rows"}
+        return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
 
     def draw(self, name: str, key: str) -> float:
         """A number in 0..1 that `key` and the seed decide, for choices that no worker's order may change."""

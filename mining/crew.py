@@ -13,7 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from foretype.context import workers
-from foretype.mining.parts import Job, Part, mine
+from foretype.mining import context_pass, parts
+from foretype.mining.context_pass import ContextJob
+from foretype.mining.parts import Job, Part
+
+Work = Job | ContextJob
 
 _DIED = "the process that mined it died (of too little memory?); run again to go on"
 _RETRIES = 3  # of a job whose machine was lost
@@ -23,7 +27,12 @@ class CrewError(Exception):
     """Nobody can be had to do the work. The message tells a user what to do."""
 
 
-def locally(jobs: Sequence[Job], count: int) -> Iterator[Part]:
+def mine(job: Work) -> Part:
+    """What a job asks for."""
+    return parts.mine(job) if isinstance(job, Job) else context_pass.mine(job)
+
+
+def locally(jobs: Sequence[Work], count: int) -> Iterator[Part]:
     """The parts in the order in which they are done, by `count` processes; by this one if that is 1."""
     if min(count, len(jobs)) <= 1:
         yield from map(mine, jobs)
@@ -32,7 +41,7 @@ def locally(jobs: Sequence[Job], count: int) -> Iterator[Part]:
         yield part or Part(job.source.name, problem=_DIED)
 
 
-def on_ray(jobs: Sequence[Job], address: str) -> Iterator[Part]:
+def on_ray(jobs: Sequence[Work], address: str) -> Iterator[Part]:
     """The parts in the order in which they are done, by a Ray cluster: the one at `address`, or a new one on this
     machine for "local". Raises `CrewError`."""
     try:

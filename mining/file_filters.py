@@ -40,9 +40,10 @@ _LICENCE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _NUMBER = re.compile(r"v?\d+(?:[.\-]\w+)*")
-_MARKS = "\"'[](){},:;\\"  # of literals
-_APART = str.maketrans(dict.fromkeys(_MARKS + "=+-*/<>!&|^~%@?#$`", " "))
-_CONSTANTS = frozenset({"true", "false", "null", "none"})
+_MARKS = b"\"'[](){},:;\\"  # of literals
+_BETWEEN = _MARKS + b"=+-*/<>!&|^~%@?#$`"
+_APART = bytes.maketrans(_BETWEEN, b" " * len(_BETWEEN))
+_CONSTANTS = frozenset({b"true", b"false", b"null", b"none"})
 _DATA_LINES = 12
 _BLANK = re.compile(r"\s+")
 
@@ -129,9 +130,14 @@ def licence_headers(file: ChangedFile, config: Config) -> str | None:
     if not all(hunk.old_start < 40 and hunk.new_start < 40 for hunk in file.hunks):
         return None
     lines = file.removed_code + file.added_code
-    marked = sum(bool(_LICENCE.search(line)) for line in lines)
-    comments = sum(_is_comment(line, file) for line in lines)
-    return "licence header" if marked and comments + marked >= len(lines) else None
+    needed = max(1, len(lines) - sum(_is_comment(line, file) for line in lines))
+    for left, line in zip(range(len(lines), 0, -1), lines, strict=True):
+        if needed > left:
+            break
+        needed -= bool(_LICENCE.search(line))
+        if not needed:
+            return "licence header"
+    return None
 
 
 def comment_lines(file: ChangedFile, config: Config) -> str | None:
@@ -145,10 +151,11 @@ def data_dumps(file: ChangedFile, config: Config) -> str | None:
     punctuation of literals. R. Li et al., "StarCoder" (2023) leave out files with few letters."""
     if len(file.added_code) < _DATA_LINES:
         return None
-    text = " ".join(file.added_code)
-    whole = len("".join(text.split()))
-    literals = [word for word in text.translate(_APART).split() if word[0].isdigit() or word.lower() in _CONSTANTS]
-    share = (sum(map(text.count, _MARKS)) + sum(map(len, literals))) / whole
+    whole = len("".join(" ".join(file.added_code).split()))
+    text = " ".join(file.added_code).encode()
+    literals = [word for word in text.translate(_APART).split() if word[:1].isdigit() or word.lower() in _CONSTANTS]
+    marks = len(text) - len(text.translate(None, _MARKS))
+    share = (marks + sum(len(word.decode()) for word in literals)) / whole
     return f"{share:.0%} of it is data" if share > config.max_data_share else None
 
 
@@ -194,7 +201,8 @@ HUNKS = tuple(
     FileFilter(Stage.HUNKS, check)
     for check in (
         *(unreadable, long_lines, comment_lines, white_space, moved_code, version_numbers, licence_headers),
-        *(data_dumps, known_secrets),
+        data_dumps,
     )
 )
+SECRETS = (FileFilter(Stage.HUNKS, known_secrets),)  # a look at each character, so not of commits that are too large
 TEXTS = tuple(FileFilter(Stage.TEXTS, check) for check in (contents, line_ends))

@@ -28,6 +28,7 @@ FILTERS: tuple[Filter, ...] = (
     *commit_filters.SOURCES,
     *file_filters.HUNKS,
     *commit_filters.HUNKS,
+    *file_filters.SECRETS,
     *file_filters.TEXTS,
     *syntax_filters.SYNTAX,
     FileFilter(Stage.SECRETS, secrets),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import threading
 from collections import deque
@@ -62,6 +63,7 @@ _SETTINGS = {
 }
 _DIFF = ("--root", "-r", "-M", f"-l{_RENAME_LIMIT}", "--no-ext-diff", "--no-textconv", "--no-relative", "--no-color")
 _PATCH = ("-p", "-U0", "--full-index", "--inter-hunk-context=0", "--diff-algorithm=myers", "--ignore-submodules=all")
+_GLOB, _ESCAPED = re.compile(r"[*?\[\\]"), r"\\\g<0>"
 _FIELDS = ("%P", "%aN", "%aE", "%at", "%ct", "%B")
 
 
@@ -102,7 +104,8 @@ class History:
         self._marker = f"end-{secrets.token_hex(12)}\n".encode()
         self._log = _Process(self, "rev-list")
         self._raw = _Process(self, "diff-tree", "--stdin", "--raw", "-z", *_DIFF)
-        self._patch = _Process(self, "diff-tree", "--stdin", *_PATCH, *_DIFF, "--", *pathspecs)
+        self._patch = self._patcher(pathspecs)
+        self._endings: set[str] = set()
         self._blobs = _Process(self, "cat-file", "--batch")
 
     def __enter__(self) -> Self:
@@ -144,10 +147,28 @@ class History:
         for sha, answer in self._diffs(self._raw, shas):
             yield sha, None if answer is None else parse_raw(answer)
 
-    def patches(self, shas: Iterable[str]) -> Iterator[tuple[str, Patch | None]]:
-        """Of each commit the hunks of its files that `pathspecs` name; None where they cannot be read."""
+    def patches(self, shas: Iterable[str], endings: Iterable[str] = ()) -> Iterator[tuple[str, Patch | None]]:
+        """Of each commit the hunks of its files that `pathspecs` name, or of those alone whose names before or after
+        have one of the `endings`, which are far fewer to look for; None where they cannot be read."""
+        if not self._endings.issuperset(endings):
+            self._endings.update(endings)
+            self._patch.close()
+            self._patch = self._patcher([f"*{_GLOB.sub(_ESCAPED, ending)}" for ending in sorted(self._endings)])
         for sha, answer in self._diffs(self._patch, shas):
             yield sha, None if answer is None else parse(answer)
+
+    def between(self, old: str, new: str) -> list[Change] | None:
+        """The files in which two commits' trees differ; None where that cannot be read.
+
+        Of several commits in a line, git takes the later ones for the parents of the first (git-diff-tree(1)).
+        """
+        ((_, answer),) = self._diffs(self._raw, [f"{new} {old}"])
+        return None if answer is None else parse_raw(answer)
+
+    def tree(self, commit: str) -> dict[str, str]:
+        """The regular files of a commit: the ids of their blobs by their paths."""
+        listed = (entry.partition("\t") for entry in self._ask("ls-tree", "-r", "-z", commit).split("\0") if entry)
+        return {path: said.split(" ")[2] for said, _, path in listed if said.startswith("100")}
 
     def blobs(self, names: Sequence[str]) -> Iterator[bytes | None]:
         """The contents of objects, by id or by any name that git takes; None for one that is missing or corrupt."""
@@ -219,6 +240,9 @@ class History:
             raise GitError("git is not installed: install it, or put it on the PATH") from error
         return "" if status else str(out).strip()
 
+    def _patcher(self, pathspecs: Sequence[str]) -> _Process:
+        return _Process(self, "diff-tree", "--stdin", *_PATCH, *_DIFF, "--", *pathspecs)
+
     def _head(self) -> str:
         if not self._ask("rev-parse", "--git-dir"):
             raise GitError(f"{self.path} is not a repository that git can read: is it complete?")
@@ -243,6 +267,8 @@ class _Process:
         self._history = history
         self._words = words
         self._process: Any = None
+        self._stdin: Any = None
+        self._stdout: Any = None
         self._buffer = bytearray()
         self._errors: deque[bytes] = deque(maxlen=20)
         self._drain: threading.Thread | None = None
@@ -252,20 +278,21 @@ class _Process:
             self._buffer.clear()
             self._errors.clear()
             self._process = self._history.popen(*self._words)
+            self._stdin, self._stdout = self._process.stdin, self._process.stdout
             # what git complains of must not fill its pipe, or it waits forever
             self._drain = threading.Thread(target=self._errors.extend, args=(self._process.stderr,), daemon=True)
             self._drain.start()
 
     def write(self, data: bytes) -> None:
         try:
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
+            self._stdin.write(data)
+            self._stdin.flush()
         except OSError:
             pass  # it died: reading its answer tells
 
     def read(self) -> bytes:
         """Some bytes, as they come; none at the end."""
-        return os.read(self._process.stdout.fileno(), 1 << 18)
+        return os.read(self._stdout.fileno(), 1 << 18)
 
     def read_until(self, marker: bytes) -> bytes:
         """What comes before the marker. Raises `EOFError` where the process ends before."""
@@ -282,7 +309,7 @@ class _Process:
 
     def read_object(self) -> bytes | None:
         """The next object of `cat-file --batch`, None if it is missing. Raises `EOFError` where the process ends."""
-        stdout = self._process.stdout
+        stdout = self._stdout
         header = stdout.readline()
         if not header.endswith(b"\n"):
             raise EOFError

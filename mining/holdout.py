@@ -8,16 +8,16 @@ what came later. What is alike across repositories has been left out before (`mi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 
+from foretype.context.row_files import SPLITS, Split
 from foretype.mining.config import Config
 from foretype.mining.parts import Part
 
-Split = Literal["train", "validation", "test"]
+__all__ = ["SPLITS", "Split", "latest", "split_of"]
+
 _SEVERAL = 5  # repositories, of which one is not too many
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def latest(parts: Sequence[Part], times: Sequence[np.ndarray], config: Config) -> Mapping[str, float]:

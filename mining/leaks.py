@@ -47,7 +47,7 @@ def _kind(line: str) -> str:
     patterns, entropies, keyword = _detectors()
     if _POSSIBLE.search(line):
         for detector in patterns:
-            if next(detector.analyze_string(line), None):
+            if next(detector.analyze_string(line), None) is not None:  # it may be empty: of a pattern with a group
                 return str(detector.secret_type)
     if '"' not in line and "'" not in line:
         return ""  # what follows looks at quoted values alone

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -37,18 +38,31 @@ class Merged:
     by_repository: dict[str, int]
 
 
-def merge(made: Sequence[Part], config: Config, folder: Path, out: Path, progress: Progress) -> Merged:
-    """Writes the shards of all parts, which are in `folder`, into `out`. Raises `OSError`, `zstandard.ZstdError`."""
+def kept(made: Sequence[Part], config: Config, folder: Path, progress: Progress) -> list[tuple[Part, np.ndarray]]:
+    """The parts that have rows, by repository, and of each which of its rows are kept. Raises `OSError`."""
     made = sorted((part for part in made if part.rows), key=lambda part: part.repository)
-    indices = [parts.index(part, folder) for part in made]
     progress("comparing rows", 0, 0)
-    kept = _kept(indices, config, folder)
-    times = [index["time"][mask] for index, mask in zip(indices, kept, strict=True)]
+    return list(zip(made, _kept([parts.index(part, folder) for part in made], config, folder), strict=True))
+
+
+def merge(
+    chosen: Sequence[tuple[Part, np.ndarray]],
+    config: Config,
+    folder: Path,
+    out: Path,
+    progress: Progress,
+    contexts: Mapping[str, Part] = MappingProxyType({}),
+) -> Merged:
+    """Writes the shards of what `kept` chose of all parts, which are in `folder`, into `out`; `contexts` are, by
+    repository, parts of some of the rows with their context, which take the rows' places. Raises `OSError`,
+    `zstandard.ZstdError`."""
+    made, masks = [part for part, _ in chosen], [mask for _, mask in chosen]
+    times = [parts.index(part, folder)["time"][mask] for part, mask in chosen]
     boundaries = holdout.latest(made, times, config)
     counts: Counter[Split] = Counter()
     for part, own in zip(made, times, strict=True):
         counts.update(holdout.split_of(time, boundaries[part.repository]) for time in own.tolist())
-    return _write(made, kept, boundaries, counts, folder, out, progress)
+    return _write(made, masks, boundaries, counts, contexts, folder, out, progress)
 
 
 def _kept(indices: Sequence[np.ndarray], config: Config, folder: Path) -> list[np.ndarray]:
@@ -77,6 +91,7 @@ def _write(
     kept: Sequence[np.ndarray],
     boundaries: Mapping[str, float],
     counts: Counter[Split],
+    contexts: Mapping[str, Part],
     folder: Path,
     out: Path,
     progress: Progress,
@@ -84,11 +99,15 @@ def _write(
     classes, languages, repositories, done = Counter[str](), Counter[str](), Counter[str](), 0
     with shards.Writer(out, counts) as writer:
         for part, mask in zip(made, kept, strict=True):
+            other = contexts.get(part.repository)
+            richer = (
+                {json.loads(line)["id"]: line for line in parts.lines(other, folder)} if other and other.stem else {}
+            )
             for line, keep in zip(parts.lines(part, folder), mask.tolist(), strict=True):
                 if keep:
                     row = json.loads(line)
                     split = holdout.split_of(row["origin"]["time"], boundaries[part.repository])
-                    writer.write(split, int(row["id"], 16), line)
+                    writer.write(split, int(row["id"], 16), richer.get(row["id"], line))
                     classes[row.get("class", row["kind"])] += 1
                     languages[row["origin"]["language"]] += 1
             repositories[part.repository] = int(mask.sum())

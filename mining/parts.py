@@ -20,13 +20,13 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import zstandard
 
 from foretype import __version__
 from foretype.context import rows
+from foretype.context.row_files import zstd_lines
 from foretype.context.rows import EditRow, Row
 from foretype.mining import duplicates, pairs
 from foretype.mining.config import Config
@@ -35,7 +35,7 @@ from foretype.mining.git import GitError, History
 from foretype.mining.licence import licences, refusal
 from foretype.mining.lint import LintError
 from foretype.mining.sources import Source
-from foretype.mining.survivors import pathspecs
+from foretype.mining.survivors import pathspecs, seldom_collected
 
 # Of each row: the author's time, the first half of its id's digits, and the sketch of what it teaches.
 INDEX = np.dtype([("time", "<i8"), ("id", "<u8"), ("sketch", "<u4", (duplicates.SIZE,))])
@@ -103,17 +103,6 @@ def lines(part: Part, folder: Path) -> Iterator[bytes]:
         yield from zstd_lines(file)
 
 
-def zstd_lines(file: Any) -> Iterator[bytes]:
-    """The lines of a zstd stream, each with its newline. Raises `zstandard.ZstdError` where it is no such stream, or
-    was cut."""
-    decompressor, rest = zstandard.ZstdDecompressor().decompressobj(), b""
-    while data := file.read(1 << 18):
-        *whole, rest = (rest + decompressor.decompress(data)).split(b"\n")
-        yield from (line + b"\n" for line in whole)
-    if not decompressor.eof or rest:
-        raise zstandard.ZstdError("the file was cut")
-
-
 def index(part: Part, folder: Path) -> np.ndarray:
     """What comparing needs of each row, in the order of the rows: an array of type `INDEX`, not read into memory."""
     if not part.rows:
@@ -122,12 +111,13 @@ def index(part: Part, folder: Path) -> np.ndarray:
 
 
 def _make(part: Part, history: History, config: Config, folder: Path) -> Part:
-    began, used = time.monotonic(), _cpu_s()
+    began, used = time.monotonic(), cpu_s()
     tally, classes = Tally(), Counter[str]()
     path = folder / part.stem
     written = [Path(f"{path}{extension}.{os.getpid()}.tmp") for extension in (".jsonl.zst", ".index", ".json")]
     try:
         with ExitStack() as files:
+            files.enter_context(seldom_collected())
             packed = files.enter_context(open(written[0], "wb"))
             text = files.enter_context(zstandard.ZstdCompressor(LEVEL).stream_writer(packed, closefd=False))
             numbers = files.enter_context(open(written[1], "wb"))
@@ -142,7 +132,7 @@ def _make(part: Part, history: History, config: Config, folder: Path) -> Part:
             skipped=history.skipped,
             rows=classes.total(),
             rejected=dict(sorted(tally.rejected.items())),
-            cpu_s=round(_cpu_s() - used, 3),
+            cpu_s=round(cpu_s() - used, 3),
             seconds=round(time.monotonic() - began, 3),
         )
         written[2].write_text(json.dumps(asdict(part)), encoding="utf-8")
@@ -176,7 +166,7 @@ def row_class(row: Row) -> str:
 
 
 def _stem(name: str, head: str, config: Config) -> str:
-    digest = hashlib.sha256("\0".join((name, head, config.digest, edition())).encode()).hexdigest()
+    digest = hashlib.sha256("\0".join((name, head, config.mined_digest, edition())).encode()).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{digest[:16]}"
 
 
@@ -191,6 +181,6 @@ def edition() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
     """CPU seconds of this process and of its children that ended (on Windows, of this process alone)."""
     return sum(os.times()[:4])

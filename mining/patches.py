@@ -59,6 +59,8 @@ def _hunks(lines: list[str]) -> Iterator[Hunk]:
 
 
 def _side(lines: list[str], start: int, end: int) -> tuple[str, ...]:
+    if start == end:
+        return ()
     return tuple([line[1:-1] if line[-1] == "\r" else line[1:] for line in lines[start:end]])
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 import zstandard
 
 from foretype.context.rows import SCHEMA
-from foretype.mining import merge, shards
+from foretype.mining import context_pass, merge, shards
 from foretype.mining.candidate import name, source
 from foretype.mining.config import Config
+from foretype.mining.context_pass import ContextJob
 from foretype.mining.filters import FILTERS
 from foretype.mining.merge import Merged
 from foretype.mining.parts import Job, Part, edition
@@ -30,7 +32,7 @@ from foretype.model.progress import Progress
 
 _PARTS = "parts"
 
-Crew = Callable[[Sequence[Job]], Iterator[Part]]
+Crew = Callable[[Sequence[Job] | Sequence[ContextJob]], Iterator[Part]]
 
 
 class PipelineError(Exception):
@@ -50,11 +52,13 @@ def run(sources: Sequence[Source], config: Config, out: Path, crew: Crew, progre
             for part in crew(jobs):
                 made.append(part)
                 progress("mining", len(made), len(jobs))
-            merged = merge.merge(made, config, folder, out, progress)
-            said = _manifest(sorted(made, key=lambda part: part.repository), merged, config)
+            chosen = merge.kept(made, config, folder, progress)
+            contexts = _contexts(chosen, sources, config, folder, crew, progress) if config.context_rows else {}
+            merged = merge.merge(chosen, config, folder, out, progress, contexts)
+            said = _manifest(sorted(made, key=lambda part: part.repository), merged, contexts, config)
             said["seconds"] = round(time.monotonic() - began, 3)
             shards.commit(out, said)
-            _sweep(made, folder)
+            _sweep([*made, *contexts.values()], folder)
             return said
     except zstandard.ZstdError as error:
         raise PipelineError(f"a file in {folder} is damaged ({error}); remove that folder and run again") from error
@@ -63,6 +67,25 @@ def run(sources: Sequence[Source], config: Config, out: Path, crew: Crew, progre
         raise PipelineError(
             f"{place}: {error.strerror or error}; what is finished is kept, so run again when that is mended"
         ) from error
+
+
+def _contexts(
+    chosen: Sequence[tuple[Part, np.ndarray]],
+    sources: Sequence[Source],
+    config: Config,
+    folder: Path,
+    crew: Crew,
+    progress: Progress,
+) -> dict[str, Part]:
+    """By repository the part of those rows that get context."""
+    places = {source.name: source for source in sources}
+    jobs = [context_pass.job(places[part.repository], part, mask, config, folder.resolve()) for part, mask in chosen]
+    made: dict[str, Part] = {}
+    progress("context of rows", 0, len(jobs))
+    for part in crew(jobs):
+        made[part.repository] = part
+        progress("context of rows", len(made), len(jobs))
+    return made
 
 
 @contextmanager
@@ -79,7 +102,7 @@ def _alone(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _manifest(made: Sequence[Part], merged: Merged, config: Config) -> dict[str, Any]:
+def _manifest(made: Sequence[Part], merged: Merged, contexts: Mapping[str, Part], config: Config) -> dict[str, Any]:
     rejected: Counter[str] = Counter()
     for part in made:
         rejected.update(part.rejected or {})
@@ -97,17 +120,22 @@ def _manifest(made: Sequence[Part], merged: Merged, config: Config) -> dict[str,
         "rows_by_split": merged.by_split,
         "rejected_by_filter": dict(sorted(rejected.items())),
         "filters": {name(one): source(one) for one in FILTERS},
-        "repositories": [_of_repository(part, merged) for part in made],
+        "rows_with_context": sum(part.rows for part in contexts.values()),
+        "context_cpu_s": round(sum(part.cpu_s for part in contexts.values()), 3),
+        "repositories": [_of_repository(part, merged, contexts.get(part.repository)) for part in made],
         "shards": [asdict(shard) for shard in merged.shards],
         "cpu_s": round(cpu_s, 3),
         "commits_per_cpu_s": round(commits / cpu_s, 1) if cpu_s else 0.0,
     }
 
 
-def _of_repository(part: Part, merged: Merged) -> dict[str, Any]:
+def _of_repository(part: Part, merged: Merged, context: Part | None) -> dict[str, Any]:
     said = asdict(part)
     del said["stem"], said["again"]
-    return {**said, "kept_rows": merged.by_repository.get(part.repository, 0)}
+    said["problem"] = part.problem or (context.problem if context else "")
+    rows_with_context = context.rows if context else 0
+    kept_rows = merged.by_repository.get(part.repository, 0)
+    return {**said, "kept_rows": kept_rows, "rows_with_context": rows_with_context}
 
 
 def _sweep(made: Sequence[Part], folder: Path) -> None:

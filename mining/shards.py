@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +19,13 @@ from typing import IO, Any, Self
 
 import zstandard
 
-from foretype.context.rows import SCHEMA, Row, RowError, from_json
-from foretype.mining.holdout import SPLITS, Split
-from foretype.mining.parts import LEVEL, zstd_lines
+from foretype.context.row_files import MANIFEST, SPLITS, ShardError, Split, manifest, read
+from foretype.mining.parts import LEVEL
 
-MANIFEST = "manifest.json"
+__all__ = ["MANIFEST", "SPLITS", "Shard", "ShardError", "Writer", "commit", "manifest", "read"]
+
 _ROWS = 20_000  # a shard
 _MOST = 32  # shards a split; more rows make them larger, as all are open at once
-
-
-class ShardError(Exception):
-    """A folder of shards cannot be read. The message tells a user what to do."""
 
 
 @dataclass(frozen=True)
@@ -106,50 +102,16 @@ class _File:
         self._put(self._packed.flush())
 
 
-def commit(folder: Path, manifest: Mapping[str, Any]) -> None:
+def commit(folder: Path, said: Mapping[str, Any]) -> None:
     """Makes a manifest the folder's, and takes away the shards that it does not name. Raises `OSError`."""
     temporary = folder / f".{MANIFEST}.{os.getpid()}.tmp"
     try:
-        temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, folder / MANIFEST)
     finally:
         temporary.unlink(missing_ok=True)
-    named = {shard["name"] for shard in manifest["shards"]}
+    named = {shard["name"] for shard in said["shards"]}
     for split in SPLITS:
         for path in folder.glob(f"{split}-*.jsonl.zst"):
             if path.name not in named:
                 path.unlink(missing_ok=True)
-
-
-def manifest(folder: Path) -> dict[str, Any]:
-    """What `foretype mine` said of its work. Raises `ShardError`."""
-    try:
-        said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ShardError(f"{folder} has no {MANIFEST}: is it what `foretype mine --out` wrote?") from error
-    except ValueError as error:
-        raise ShardError(f"{folder / MANIFEST} is no manifest ({error}); mine again") from error
-    if not isinstance(said, dict) or said.get("schema") != SCHEMA:
-        raise ShardError(f"{folder} holds rows of another schema than {SCHEMA}; mine again")
-    return said
-
-
-def read(folder: Path, split: Split) -> Iterator[Row]:
-    """The rows of one split, shard by shard, each checked. Raises `ShardError`."""
-    for shard in manifest(folder)["shards"]:
-        if shard["split"] == split:
-            yield from _rows(folder / shard["name"], shard["rows"])
-
-
-def _rows(path: Path, expected: int) -> Iterator[Row]:
-    count = 0
-    try:
-        with open(path, "rb") as file:
-            for line in zstd_lines(file):
-                row = from_json(line)
-                count += 1
-                yield row
-    except (OSError, zstandard.ZstdError, RowError) as error:
-        raise ShardError(f"{path}, row {count + 1}: {error}; mine again") from error
-    if count != expected:
-        raise ShardError(f"{path} has {count} rows, not {expected}; mine again")

@@ -6,9 +6,13 @@ grammar these keep the file.
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
+from foretype.context.languages import Language
 from foretype.mining.candidate import ChangedFile, FileFilter, Stage
 from foretype.mining.config import Config
-from foretype.mining.trees import Token
+from foretype.mining.trees import Token, Trees
 
 # The preprocessor hides half of these languages' syntax; errors count where the change is.
 _MACROS = ("c", "cpp")
@@ -44,7 +48,7 @@ def formatting_only(file: ChangedFile, config: Config) -> str | None:
 def comments_only(file: ChangedFile, config: Config) -> str | None:
     """Changes of nothing but comments and docstrings, and those of whose characters more than `max_comment_share` are
     in them: prose has no next edit that code could tell."""
-    if file.trees is None:
+    if file.trees is None or (not _may_hold_comments(file, file.trees) and _words(file.removed) != _words(file.added)):
         return None
     old, new = file.trees.old_tokens, file.trees.new_tokens
     if _normal([token for token in old if not token.comment]) == _normal([token for token in new if not token.comment]):
@@ -52,6 +56,37 @@ def comments_only(file: ChangedFile, config: Config) -> str | None:
     whole = sum(len(token.text) for token in (*old, *new))
     comments = sum(len(token.text) for token in (*old, *new) if token.comment)
     return f"{comments / whole:.0%} of it is comments" if comments > config.max_comment_share * whole else None
+
+
+def _may_hold_comments(file: ChangedFile, trees: Trees) -> bool:
+    """Whether the change touches a comment or a docstring, far quicker than by all tokens: one that begins in it has
+    its mark there, and it may begin in one."""
+    marks = _marks(file.language)
+    sides = ((trees.before, trees.old_spans, file.before.data), (trees.after, trees.new_spans, file.after.data))
+    for tree, spans, data in sides:
+        if tree is None:
+            continue
+        root = tree.root_node
+        for start, end in spans:
+            if start == end:
+                continue
+            node = root.descendant_for_byte_range(start, start)
+            if marks.search(data, start, end) or node is None or "comment" in node.type or "string" in node.type:
+                return True
+    return False
+
+
+@cache
+def _marks(language: Language) -> re.Pattern[bytes]:
+    """The marks that comments begin with, and a quote where a statement may begin, as in a docstring."""
+    begins = (language.line_comment, (language.block_comment or ("",))[0])
+    comments = [re.escape(mark.encode()) for mark in begins if mark]
+    return re.compile(b"|".join((*comments, rb"(?:^|[:;{})>])[^\S\n]*\w{0,2}[\"'`]")), re.MULTILINE)
+
+
+def _words(lines: list[str]) -> str:
+    """As `_letters`, without the backslashes that join lines: they are no tokens."""
+    return _letters(lines).replace("\\", "")
 
 
 def _letters(lines: list[str]) -> str:

@@ -283,7 +283,7 @@ def test_no_line_with_a_secret_is_passed_over_before_it_is_searched(data: st.Dat
     detector = data.draw(st.sampled_from(patterns))
     pattern = data.draw(st.sampled_from(list(detector.denylist)))
     line = data.draw(st.from_regex(pattern)).strip()
-    if len(line) >= 8 and "\n" not in line and pattern.search(line):
+    if len(line) >= 8 and "\n" not in line and list(detector.analyze_string(line)):
         assert leaks.detected([line])
 
 

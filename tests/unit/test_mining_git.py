@@ -58,6 +58,27 @@ def test_commits_changes_hunks_and_texts(tmp_path: Path) -> None:
         assert history.skipped == 0
 
 
+def test_hunks_of_files_with_some_endings_alone(tmp_path: Path) -> None:
+    path = repository(
+        tmp_path / "r",
+        [
+            Made({"a.py": "1\n", "b.js": "2\n", "c.PY": "3\n", "d.p[x]": "4\n"}),
+            Made({"a.py": "one\n", "b.js": "two\n", "c.PY": "three\n", "d.p[x]": "four\n"}),
+        ],
+    )
+    with History(path) as history:
+
+        def added(*endings: str) -> list[str]:
+            [(_, patch)] = history.patches([history.head], endings)
+            return sorted(hunk.new[0] for file in (patch or {}).values() for hunk in file.hunks)
+
+        assert added() == ["four", "one", "three", "two"]
+        assert added(".py") == ["one"]
+        assert added(".p[x]") == ["four", "one"]  # those asked for before stay
+        assert added(".py") == ["four", "one"]
+        assert added(".PY", ".js") == ["four", "one", "three", "two"]
+
+
 @pytest.mark.parametrize("number", [1, 49, 130])
 def test_more_commits_than_are_in_flight(tmp_path: Path, number: int) -> None:
     path = repository(tmp_path / "r", [Made({"a.py": f"{at}\n"}) for at in range(number)])

@@ -69,7 +69,8 @@ def test_decorators_belong_to_what_they_decorate_alone() -> None:
 def test_references_are_a_sequence_and_columns() -> None:
     found = symbols("a(b)\na.b(c)\n").references
     assert len(found) == 5 and found[-1] == list(found)[-1] and found[:2] == tuple(found)[:2]
-    by_name = {name: symbol_rows.places(places) for name, places in found.by_name()}
+    rows = symbol_rows.rows("source.py", b"a(b)\na.b(c)\n")
+    by_name = {name: symbol_rows.places_of(number, rows.places) for number, name in enumerate(rows.uses)}
     assert by_name == {"a": [(0, 0, -1), (1, 5, -1)], "b": [(0, 2, -1), (1, 7, -1)], "c": [(1, 9, -1)]}
 
 
