@@ -87,6 +87,21 @@ class History:
         shown = [pair for file in self._files.values() for pair in _shown(file, since=orders[-1])] if orders else []
         return tuple(event for _, event in sorted(shown, key=lambda pair: -pair[0]))
 
+    def before(self, since: float) -> dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """The files edited since a time of the clock of `record`, the last one first, by URI: the path, the lines that
+        the file had without those edits, and the lines that the last edit left."""
+        found = []
+        for uri, file in self._files.items():
+            lines, order = list(file.lines), 0
+            for event in reversed(file.events):
+                if event.time < since:
+                    break
+                lines[event.start : event.end] = event.old
+                order = max(order, event.order)
+            if order:
+                found.append((order, uri, (file.path, tuple(lines), tuple(file.lines))))
+        return {uri: known for _, uri, known in sorted(found, key=lambda row: -row[0])}
+
     def forget(self, uri: str) -> None:
         """Lets go of everything known of a document."""
         self._files.pop(uri, None)

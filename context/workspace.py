@@ -19,8 +19,10 @@ from foretype.context.guard import Guard, content_refusal
 from foretype.context.history import DiffEvent, Edit, History
 from foretype.context.indexing import Progress, Stats
 from foretype.context.moves import Move, between
+from foretype.context.next_edit import EditedFile
 from foretype.context.similar import SimilarIndex
 from foretype.context.text import Snapshot, split_lines
+from foretype.context.together import Together
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Workspace:
         self.guard = guard
         self.graph = graph
         self.similar = SimilarIndex()
+        self.together = Together(self.root)
         self._history = History()
         self._open: dict[str, Snapshot] = {}
         self._known: dict[str, _Status] = {}
@@ -104,6 +107,20 @@ class Workspace:
             events = self._history.recent(limit)
         allowed = {path for path in {event.path for event in events} if not self.guard.refusal(path)}
         return tuple(event for event in events if event.path in allowed)
+
+    def edited_files(self, since: float) -> tuple[EditedFile, ...]:
+        """The files edited since a time of the clock of `edited`, the last one first; none that may not be read, or are
+        by now another text than their last edit left (a file that was closed, and written by somebody else)."""
+        with self._noting:
+            known = self._history.before(since)
+        found = []
+        for path, before, after in known.values():
+            if before != after and tuple(self.read(path) or ()) == after:
+                document = self._document(path)
+                language = languages.find(document.language if document else "", path)
+                name = language.name if language else ""
+                found.append(EditedFile(path, name, "".join(before), "".join(after)))
+        return tuple(found)
 
     def read(self, path: str) -> Sequence[str] | None:
         """The lines of a file as they are now, with terminators; None if it is gone or may not be read."""

@@ -93,6 +93,11 @@ class Documents:
         """The documents that are open, as they are now."""
         return [snapshot for uri in self._documents if (snapshot := self.get(uri))]
 
+    def language(self, uri: str) -> str:
+        """The client's language identifier; "" for a document that is not open."""
+        document = self._documents.get(uri)
+        return document.language if document else ""
+
     def get(self, uri: str) -> Snapshot | None:
         """The document as it is now, the same object until it changes; None if it is not open.
 

@@ -23,7 +23,8 @@ _REMEMBERED = 256
 @dataclass(frozen=True)
 class Event:
     """One thing that happened. `at` is in Unix seconds; `units` counts UTF-16 code units of the suggestion's text:
-    all of them for "answered", those taken so far for the acceptances. `stages_ms` is milliseconds by stage."""
+    all of them for "answered", those taken so far for the acceptances, which leave `left` of them behind the last one.
+    `inferred`: the client did not say so, it follows from something else. `stages_ms` is milliseconds by stage."""
 
     kind: Kind
     at: float
@@ -32,6 +33,8 @@ class Event:
     language: str = ""
     units: int = 0
     stages_ms: Mapping[str, float] = field(default_factory=dict)
+    left: int = 0
+    inferred: bool = False
 
 
 Sink = Callable[[Event], None]
@@ -77,11 +80,11 @@ class Ledger:
     def nothing(self, reason: Reason, language: str) -> None:
         self._record("none", reason=reason, language=language)
 
-    def shown(self, suggestion_id: str) -> None:
+    def shown(self, suggestion_id: str, inferred: bool = False) -> None:
         suggestion = self._open.get(suggestion_id)
         if suggestion and not suggestion.shown:
             suggestion.shown = True
-            self._record("shown", suggestion_id, language=suggestion.language)
+            self._record("shown", suggestion_id, language=suggestion.language, inferred=inferred)
 
     def accepted(self, suggestion_id: str, length: int | None = None, of: int | None = None) -> None:
         """`length`: UTF-16 code units taken so far of what was last answered, or of the `of` that an item had; None
@@ -92,11 +95,11 @@ class Ledger:
         left = 0 if length is None else max(0, (suggestion.given if of is None else of) - length)
         if left >= suggestion.left:
             return
-        self.shown(suggestion_id)
+        self.shown(suggestion_id, inferred=True)
         first = not suggestion.taken
         suggestion.taken += suggestion.left - left
         suggestion.left = left
-        details: dict[str, Any] = {"language": suggestion.language, "units": suggestion.taken}
+        details: dict[str, Any] = {"language": suggestion.language, "units": suggestion.taken, "left": left}
         if left:
             self._record("partially_accepted", suggestion_id, count=first, **details)
         else:
@@ -105,7 +108,7 @@ class Ledger:
 
     def rejected(self, suggestion_id: str) -> None:
         """Dismissed by the user. What was taken in part before was accepted, and the rest is only let go."""
-        self.shown(suggestion_id)
+        self.shown(suggestion_id, inferred=True)
         suggestion = self._open.pop(suggestion_id, None)
         if suggestion and not suggestion.taken:
             self._record("rejected", suggestion_id, language=suggestion.language)

@@ -43,7 +43,7 @@ from foretype.lsp.options import LARGEST_FILE, Options, merge
 Unit = Literal["installation", "session", "day", "workspace"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 # What must not get worse, as the analysis computes it.
-GUARDRAILS = ("latency_ms_p95", "retained_300s", "cpu_s_per_1000_opportunities")
+GUARDRAILS = ("late_rate", "retained_300s", "model_ms_per_opportunity")
 
 _BUCKETS = 10_000
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -196,8 +196,9 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._options, name)
         full = f"{self._prefix}{name}"
-        if is_dataclass(value):
-            return _Watched(value, f"{full}.", self._names, self._on_read)
+        if is_dataclass(value) or isinstance(value, _Watched):
+            within = any(one.startswith(f"{full}.") for one in self._names)
+            return _Watched(value, f"{full}.", self._names, self._on_read) if within else value
         if full in self._names:
             self._names.discard(full)
             self._on_read(full)

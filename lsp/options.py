@@ -150,6 +150,33 @@ class ContextOptions:
 
 
 @dataclass(frozen=True)
+class EditsOptions:
+    enabled: bool = _option(
+        True, "Whether next edits are proposed, which needs the symbols of the workspace.", workspace="only off"
+    )
+    model: bool = _option(
+        False, "Whether the model is asked about places where no rule can tell.", workspace="only off"
+    )
+    disabled_languages: tuple[str, ...] = _option(
+        (), "Language identifiers whose edits call for nothing, such as `markdown`.", workspace="adds to it"
+    )
+    idle_ms: int = _option(600, "Rest after a key before an edit counts as settled.", minimum=0, maximum=60_000)
+    line_left: bool = _option(True, "Whether an edit settles when the cursor leaves its line.")
+    saved: bool = _option(True, "Whether an edit settles when its file is saved.")
+    diagnostics: bool = _option(True, "Whether a new diagnostic near a recent change settles it.")
+    diagnostics_ms: int = _option(300, "Rest after diagnostics before they are looked at.", minimum=0, maximum=60_000)
+    mid_word: bool = _option(False, "Whether an edit settles while the cursor is inside a word.")
+    after_undo: bool = _option(False, "Whether an undo or a redo is an edit.")
+    rejected_s: float = _option(
+        5.0, "How long nothing is proposed on the line of a rejected edit.", minimum=0, maximum=3600
+    )
+    recent_s: float = _option(
+        300.0, "Edits call for others for so long, or while their proposals are accepted.", minimum=1, maximum=86_400
+    )
+    most: int = _option(200, "Most places that are looked at for an edit.", minimum=1, maximum=1000)
+
+
+@dataclass(frozen=True)
 class OpenaiOptions:
     url: str = _option("", "Base address of a server with `/v1/completions`.", workspace="no")
     model: str = _option("", "The model's name on that server.", workspace="no")
@@ -164,6 +191,22 @@ class OpenaiOptions:
 
 
 @dataclass(frozen=True)
+class TelemetryOptions:
+    enabled: bool = _option(
+        True, "Whether what becomes of suggestions is counted, in a file on this machine alone.", workspace="only off"
+    )
+    capture_code: bool = _option(
+        False, "Whether that file holds the code too, without secrets, to train on.", workspace="no"
+    )
+    retention_days: int = _option(
+        90, "What nobody has added to for so long is deleted.", minimum=1, maximum=3650, workspace="no"
+    )
+    max_mib: int = _option(
+        256, "Size of the file from which on its oldest part is deleted.", minimum=1, maximum=65_536, workspace="no"
+    )
+
+
+@dataclass(frozen=True)
 class LogOptions:
     level: str = _option(
         "info", "What is written to stderr.", choices=("debug", "info", "warning", "error"), workspace="no"
@@ -175,7 +218,9 @@ class Options:
     model: ModelOptions = ModelOptions()
     completion: CompletionOptions = CompletionOptions()
     context: ContextOptions = ContextOptions()
+    edits: EditsOptions = EditsOptions()
     openai: OpenaiOptions = OpenaiOptions()
+    telemetry: TelemetryOptions = TelemetryOptions()
     log: LogOptions = LogOptions()
 
 

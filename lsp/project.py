@@ -63,6 +63,11 @@ class Project:
         self._choice: _Choice | None = None
         threading.Thread(target=self._work, name="foretype-project", daemon=True).start()
 
+    @property
+    def workspace(self) -> Workspace | None:
+        """The workspace, once its files are known."""
+        return self._workspace
+
     def opened(self, snapshot: Snapshot) -> None:
         self._do(lambda workspace: workspace.opened(snapshot))
         self.changed(snapshot.path)

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lsprotocol import types
@@ -23,11 +23,15 @@ from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 
 from foretype import __version__
+from foretype.lsp import edit_handlers
+from foretype.lsp.arms import take_part
+from foretype.lsp.edit_handlers import suggestion_id
 from foretype.lsp.events import Ledger, utf16_length
 from foretype.lsp.host import Host
 from foretype.lsp.options import Options, load
 from foretype.lsp.outcome import Suggestion
 from foretype.lsp.protocol import Protocol, converter
+from foretype.lsp.recorder import Recorder, Setting, figures_of_today
 from foretype.lsp.reports import StatusReports, complain, start_logging
 from foretype.lsp.session import Session, open_all
 from foretype.lsp.stdio import messages, take_streams
@@ -46,14 +50,17 @@ _END = object()
 
 
 class Server(LanguageServer):
-    """pygls' server with a session; `session`, `loop_watch` and `stop` are there once it serves."""
+    """pygls' server with a session; what has no value here is there once it serves."""
 
     protocol: Protocol
     session: Session
+    recorder: Recorder
     loop_watch: LoopWatch
     stop: Callable[[int], None]
+    exposed: Callable[[str, str], None]
     initialization: object = None
     root: Path | None = None
+    client_name: str = ""
     problems: tuple[str, ...] = ()
     watching: bool = False
 
@@ -73,6 +80,7 @@ def initialize(ls: Server, params: types.InitializeParams) -> None:
     ls.root = _root(params)
     ls.session.documents.root = str(ls.root) if ls.root else None
     ls.initialization = params.initialization_options
+    ls.client_name = params.client_info.name if params.client_info else ""
 
 
 @server.feature(types.INITIALIZED)
@@ -105,7 +113,7 @@ def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
 
 @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
 def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
-    ls.session.file_changed(params.text_document.uri)
+    ls.session.saved(params.text_document.uri)
 
 
 @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
@@ -124,18 +132,18 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
 
 @server.feature("textDocument/didShowCompletion")
 def did_show(ls: Server, params: object) -> None:
-    ls.session.ledger.shown(_suggestion_id(params))
+    ls.session.ledger.shown(suggestion_id(params))
 
 
 @server.feature("textDocument/didPartiallyAcceptCompletion")
 def did_partially_accept(ls: Server, params: object) -> None:
     if (length := _accepted_length(params)) is not None:
-        ls.session.ledger.accepted(_suggestion_id(params), length, _length(params))
+        ls.session.ledger.accepted(suggestion_id(params), length, _length(params))
 
 
 @server.feature("foretype/didReject")
 def did_reject(ls: Server, params: object) -> None:
-    ls.session.rejected(_suggestion_id(params))
+    ls.session.rejected(suggestion_id(params))
 
 
 @server.feature("foretype/didMoveCursor")
@@ -148,7 +156,13 @@ def did_move_cursor(ls: Server, params: object) -> None:
 @server.command(ACCEPT)
 def accept(ls: Server, *arguments: object) -> None:
     for argument in arguments:
-        ls.session.ledger.accepted(_suggestion_id(argument), _accepted_length(argument))
+        ls.session.ledger.accepted(suggestion_id(argument), _accepted_length(argument))
+
+
+@server.feature("foretype/stats")
+async def stats(ls: Server, params: object) -> dict[str, float]:
+    """The figures of the day so far; none where there is no log."""
+    return await asyncio.to_thread(figures_of_today)
 
 
 @server.feature("foretype/status")
@@ -156,17 +170,39 @@ def status(ls: Server, params: object) -> dict[str, object]:
     return {**ls.session.status(), "loop": ls.loop_watch.figures()}
 
 
+edit_handlers.register(server)
+
+
 def configure(ls: Server, settings: object) -> None:
     """Options from files, initialization and `settings`; problems are told, and what is right holds."""
     loaded = load(ls.root, ls.initialization, settings)
     logging.getLogger("foretype").setLevel(loaded.options.log.level.upper())
-    if news := [problem for problem in loaded.problems if problem not in ls.problems]:
+    part = take_part(loaded.options, ls.recorder.units(ls.root), ls.exposed)
+    problems = (*loaded.problems, *part.problems)
+    if news := [problem for problem in problems if problem not in ls.problems]:
         complain(ls, "\n".join(news), types.MessageType.Warning)
-    ls.problems = loaded.problems
-    ls.session.configure(loaded.options)
+    ls.problems = problems
+    ls.recorder.configure(_setting(ls, loaded.options, part.exposed))
+    ls.session.configure(part.options)
     if ls.session.project and not ls.watching:
         ls.watching = True
         watch_files(ls)
+
+
+def _setting(ls: Server, options: Options, arms: Mapping[str, str]) -> Setting:
+    """What the event log has to know of the options."""
+    telemetry, backend = options.telemetry, options.model.backend
+    return Setting(
+        enabled=telemetry.enabled,
+        capture=telemetry.capture_code,
+        days=telemetry.retention_days,
+        mib=telemetry.max_mib,
+        root=ls.root,
+        client=ls.client_name,
+        model=options.openai.model if backend == "openai" else options.model.name,
+        engine=options.model.engine if backend == "local" else backend,
+        arms=arms,
+    )
 
 
 def watch_files(ls: Server) -> None:
@@ -203,7 +239,12 @@ async def _serve(read: Callable[[], bytes], write: Callable[[bytes], None]) -> i
         post(_settle, stopped, code)
 
     host = Host(post, StatusReports(server).tell, lambda line: complain(server, line), open_all)
-    server.session = Session(Options(), host, Ledger())
+    server.recorder = recorder = Recorder(
+        lambda uri: server.session.documents.get(uri), loop.call_later, post, lambda line: complain(server, line)
+    )
+    server.exposed = lambda experiment, arm: post(recorder.exposed, experiment, arm)
+    ledger = Ledger(recorder.log.heard)
+    server.session = Session(Options(), host, ledger, edit_handlers.teller(server), recorder.log)
     server.stop = server.protocol.on_exit = stop
     server.protocol.on_unreadable = _forget
     server.protocol.set_writer(_Pipe(write, stop))
@@ -216,7 +257,8 @@ async def _serve(read: Callable[[], bytes], write: Callable[[bytes], None]) -> i
     dispatch = asyncio.create_task(_dispatch(inbox, stop))
     code = await stopped
     dispatch.cancel()
-    if not host.stop(_PATIENCE_S):
+    recorder.stop()
+    if not (host.stop(_PATIENCE_S) and server.session.edits.stop(_PATIENCE_S)):
         logging.shutdown()
         os._exit(code)  # an interpreter that finishes under a thread in native code may hang or crash
     return code
@@ -288,16 +330,6 @@ def _root(params: types.InitializeParams) -> Path | None:
 def _item(found: Suggestion, place: types.Position) -> types.InlineCompletionItem:
     command = types.Command("Accept", ACCEPT, arguments=[{"suggestionId": found.id}])
     return types.InlineCompletionItem(found.text, range=types.Range(place, place), command=command)
-
-
-def _suggestion_id(params: object) -> str:
-    """From a command's argument or a notification about an item; "" where there is none."""
-    match params:
-        case {"suggestionId": str(known)}:
-            return known
-        case {"item": {"command": {"arguments": [{"suggestionId": str(known)}, *_]}}}:
-            return known
-    return ""
 
 
 def _length(params: object) -> int | None:

@@ -19,11 +19,13 @@ from typing import Any
 from foretype.context.text import Snapshot, column_from_units, content, inserted
 from foretype.lsp import policy
 from foretype.lsp.documents import Documents, path_inside
+from foretype.lsp.event_log import Log
 from foretype.lsp.events import Ledger
 from foretype.lsp.host import Host, open_backend
 from foretype.lsp.job import Job
 from foretype.lsp.memory import Memory, Place
-from foretype.lsp.options import ContextOptions, Options
+from foretype.lsp.next_edits import Listing, NextEdits
+from foretype.lsp.options import Options
 from foretype.lsp.outcome import REASONS, Ask, Nothing, Outcome, Reason, Suggestion
 from foretype.lsp.project import Project
 from foretype.model.backend import Backend, Cancel
@@ -67,13 +69,22 @@ class _Ahead:
 class Session:
     """What the protocol's handlers talk to."""
 
-    def __init__(self, options: Options, host: Host, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        options: Options,
+        host: Host,
+        ledger: Ledger,
+        tell: Callable[[Listing], None] = lambda listing: None,
+        log: Log | None = None,
+    ) -> None:
         self.documents = Documents()
         self.options = options
         self.host = host
         self.ledger = ledger
         self.project: Project | None = None
-        self._context: ContextOptions | None = None  # that the project was made with
+        self.log = log or Log(lambda row: None)
+        self.edits = NextEdits(self.documents, host, tell, self.log)
+        self._include: tuple[str, ...] | None = None  # that the project was made with
         self._memory = Memory()
         self._alive: dict[str, _Attempt] = {}
         self._jobs: dict[str, Job] = {}
@@ -87,6 +98,8 @@ class Session:
         started = time.perf_counter()
         language = snapshot.language if snapshot else ""
         self.ledger.requested(language)
+        ticket = self.log.asked(uri, language, line, self._column(snapshot, line, units), explicit, snapshot)
+        self.edits.make_way()
         self._end(uri, "superseded")
         attempt = self._alive[uri] = _Attempt(asyncio.get_running_loop().create_future(), started)
         outcome: Outcome = Nothing("failed")
@@ -105,33 +118,43 @@ class Session:
             stages_ms = {**outcome.stages_ms, "total": _ms(started, time.perf_counter())}
             if isinstance(outcome, Suggestion) and outcome.recalled:
                 stages_ms["earlier"] = _ms(outcome.asked_at, started)  # that the model began on it
-            self._record(replace(outcome, stages_ms=stages_ms), language)
+            ended = replace(outcome, stages_ms=stages_ms)
+            self.log.answered(ticket, ended)  # before the ledger speaks of it
+            self._record(ended, language)
         return outcome if isinstance(outcome, Suggestion) else None
 
     def open(self, uri: str, language: str, version: int, text: str) -> None:
         self._end(uri, "stale")
         self._drop(uri)
+        self.log.closed(uri)
         self.documents.open(uri, language, version, text)
         if (project := self._project_of(uri)) and (snapshot := self.documents.get(uri)):
             project.opened(snapshot)
+            self.edits.opened(snapshot)
 
     def change(self, uri: str, version: int, changes: Iterable[Any]) -> None:
         self._end(uri, "stale")
         project = self._project_of(uri)
         before = self.documents.get(uri) if project else None
         change = self.documents.change(uri, version, changes)
+        self.log.changed(uri, self.documents.language(uri), change.edits)
         if (job := self._jobs.get(uri)) and not job.follow(change.edits):
             del self._jobs[uri]
         if project and before and (after := self.documents.get(uri)):
             project.edited(before, change.edits, after)
+            self.edits.changed(before, change.edits, after)
 
     def moved(self, uri: str, line: int) -> None:
         """The cursor went to a line without typing: what a request there would need is read while the user looks."""
         self._stop_ahead()
         timer = asyncio.get_running_loop().call_later(_REST_S, self._read_ahead)
         self._ahead = _Ahead(uri, line, timer)
+        self.log.moved(uri)
+        self.edits.moved(uri, line)
 
     def rejected(self, suggestion_id: str) -> None:
+        if self.edits.rejected(suggestion_id):
+            return
         self.ledger.rejected(suggestion_id)
         self._memory.reject(suggestion_id)
 
@@ -139,18 +162,35 @@ class Session:
         self._end(uri, "stale")
         self._drop(uri)
         snapshot = self.documents.get(uri)
+        self.log.closed(uri)
         self.documents.close(uri)
         if (project := self._project_of(uri)) and snapshot:
+            self.edits.closed(snapshot)
             project.closed(snapshot)
+
+    def saved(self, uri: str) -> None:
+        self.file_changed(uri)
+        self.edits.saved(uri)
 
     def file_changed(self, uri: str) -> None:
         """A file changed on disk."""
         if (project := self._project_of(uri)) and (path := path_inside(uri, self.documents.root)):
             project.changed(path)
+            self.edits.file_changed()
 
     def _project_of(self, uri: str) -> Project | None:
         """None for a document outside the workspace: it may have the name of a file inside, and is nobody's context."""
         return self.project if path_inside(uri, self.documents.root) else None
+
+    def _context_of(self, uri: str) -> Project | None:
+        """What gives parts of other files to a prompt in this document."""
+        return self._project_of(uri) if self.options.context.enabled else None
+
+    def _column(self, snapshot: Snapshot | None, line: int, units: int) -> int:
+        """Of a position of the client's, in characters; 0 where there is no such line."""
+        if snapshot is None or line >= len(snapshot.lines):
+            return 0
+        return column_from_units(snapshot.lines[line], units, self.documents.encoding)
 
     def configure(self, options: Options) -> None:
         if options != self.options:
@@ -164,17 +204,17 @@ class Session:
                 self._end(uri, "loading" if options.completion.enabled else "off")
 
     def _configure_project(self, options: Options) -> None:
-        root, wanted = self.documents.root, options.context if options.context.enabled else None
-        if wanted == self._context:
-            return
-        self._context = wanted
-        if self.project:
-            self.project.stop()
-        self.project = Project(Path(root), wanted.include) if wanted and root else None
-        if self.project:
+        root, needed = self.documents.root, options.context.enabled or options.edits.enabled
+        include = options.context.include if needed else None
+        if include != self._include:
+            self._include = include
+            if self.project:
+                self.project.stop()
+            self.project = Project(Path(root), include) if include is not None and root else None
             for snapshot in self.documents.all():
                 if project := self._project_of(snapshot.uri):
                     project.opened(snapshot)
+        self.edits.configure(options.edits, self.project)
 
     def status(self) -> dict[str, object]:
         """State of the model, counts since the start, and what became of the last request."""
@@ -186,6 +226,7 @@ class Session:
             "counts": self.ledger.counts(),
             "reasons": self.ledger.reasons(),
             "last": dict(self._last),
+            "edits": self.edits.status(),
         }
 
     async def _outcome(
@@ -249,7 +290,7 @@ class Session:
         uri = job.ask.snapshot.uri
         self._drop(uri)
         self._jobs[uri] = job
-        work = partial(_complete, job.ask, self.options, self._project_of(uri), job.listen)
+        work = partial(_complete, job.ask, self.options, self._context_of(uri), job.listen)
         self.host.submit(work, job.cancel, partial(self._settle, job))
 
     def _settle(self, job: Job, outcome: Outcome | None) -> None:
@@ -272,7 +313,7 @@ class Session:
             return
         if policy.suppressed(snapshot, ahead.line, self.options) is None:
             ask = Ask(snapshot, ahead.line, len(content(snapshot.lines[ahead.line])))
-            work = partial(_prepare, ask, self.options, self._project_of(ahead.uri))
+            work = partial(_prepare, ask, self.options, self._context_of(ahead.uri))
             self.host.submit(work, ahead.cancel, lambda _: None)
 
     def _stop_ahead(self) -> None:

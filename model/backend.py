@@ -9,7 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from foretype.model.edit_format import EditRequest
 
 # Given the text generated so far, the length of it to keep once it is complete, or None to go on.
 Stop = Callable[[str], int | None]
@@ -108,6 +111,48 @@ class FimResult:
     ends: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class EditQuestion:
+    """Whether something is to be done in a window, and what: asked in one of `model.edits.FORMATS`.
+
+    How likely the answer is that nothing is to be done is measured in the run that reads the prompt. Another one is
+    written if, at one of that answer's tokens, some other token is by `least_gap` (natural logarithm) likelier. That
+    may be negative: then it is what the model would write if it had to do something. It has at most `max_tokens`.
+    """
+
+    format: str
+    request: EditRequest
+    least_gap: float = 0.0
+    max_tokens: int = 96
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """What was written, for the format to parse; `finish` is "" where nothing was, else as in `FimResult`.
+
+    `window` are the lines (start, stop) of the file that were shown, None where not even those in question fit.
+    `given` are the natural logarithms of the probabilities of the tokens that say that nothing is to be done, `other`
+    those of the likeliest other token at each of these places. The rest is as in `FimResult`.
+    """
+
+    text: str = ""
+    finish: str = ""
+    tokens: int = 0
+    window: tuple[int, int] | None = None
+    logprobs: tuple[float, ...] = ()
+    given: tuple[float, ...] = ()
+    other: tuple[float, ...] = ()
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> float:
+        """By how much, at the most, another token is likelier than the one of doing nothing: negative where the model
+        would do nothing."""
+        return max((other - given for other, given in zip(self.other, self.given, strict=True)), default=0.0)
+
+
 class Backend(Protocol):
     """Raises `Cancelled` or `BackendError`; anything else is a bug. Stays usable after either."""
 
@@ -119,4 +164,14 @@ class Backend(Protocol):
         """Does ahead what makes a request like this one faster, if there is such a thing."""
         ...
 
+    def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+        """Says how likely it is that nothing is to be done, and what is to be done otherwise; `BackendError` where the
+        backend can do neither."""
+        ...
+
     def close(self) -> None: ...
+
+
+def no_edits(name: str) -> BackendError:
+    """What a backend raises that cannot tell how likely a given answer is."""
+    return BackendError(f"{name} completes, but cannot propose next edits; set model.backend to local for those")

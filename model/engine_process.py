@@ -23,7 +23,8 @@ from typing import Any
 
 import psutil
 
-from foretype.model.backend import Backend, Cancel, Cancelled, ContextFile, FimRequest, ModelError
+from foretype.model.backend import Backend, Cancel, Cancelled, ContextFile, EditQuestion, FimRequest, ModelError
+from foretype.model.edit_format import EditRequest
 from foretype.model.shared import Message, Settings, receive, token
 from foretype.model.worker import Worker, trace
 
@@ -131,7 +132,13 @@ def _prepare(backend: Backend, message: Message, running: _Running, tell: Tell) 
     return {}
 
 
-_DO = {"open": _open, "complete": _complete, "prepare": _prepare}
+def _edit(backend: Backend, message: Message, running: _Running, tell: Tell) -> Message:
+    plain = message["question"]
+    question = EditQuestion(**{**plain, "request": EditRequest.from_plain(plain["request"])})
+    return {"result": asdict(backend.edit(question, running.cancel))}
+
+
+_DO = {"open": _open, "complete": _complete, "prepare": _prepare, "edit": _edit}
 
 
 def _request(plain: Message, stop: Callable[[str], int | None] | None = None) -> FimRequest:

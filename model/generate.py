@@ -8,6 +8,7 @@ runs of one, so that two tokens whose logits differ by less than about 0.01 may 
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -20,6 +21,7 @@ from foretype.model.engine import Engine
 from foretype.model.tokenizer import Vocab
 
 _MOST_MARGIN = 20.0  # natural logarithms: the only allowed token has no second best
+_NEVER = 1e-30
 _HEALED = 4  # tokens at most: half a word is seldom more, and each may cost a step
 
 
@@ -98,6 +100,15 @@ class Decoder:
         self._crop(common)
         rows = self._forward([*tokens[common:], *drafted], cancel, 1 + len(drafted))
         return rows, common
+
+    def likelihood(self, logits: np.ndarray, tokens: Sequence[int]) -> tuple[float, float, int]:
+        """The natural logarithms of the probabilities that one of the tokens comes, and the likeliest other one; and
+        that one."""
+        scratch = np.exp(np.subtract(logits, logits.max(), out=self._scratch), out=self._scratch)
+        total, some = float(scratch.sum()), float(scratch[list(tokens)].sum())
+        scratch[list(tokens)] = 0
+        other = int(scratch.argmax())
+        return math.log(max(some, _NEVER) / total), math.log(max(float(scratch[other]), _NEVER) / total), other
 
     def stream(
         self,

@@ -13,7 +13,16 @@ import re
 import time
 from typing import Any
 
-from foretype.model.backend import BackendError, Cancel, ContextFile, FimRequest, FimResult
+from foretype.model.backend import (
+    BackendError,
+    Cancel,
+    ContextFile,
+    EditQuestion,
+    EditResult,
+    FimRequest,
+    FimResult,
+    no_edits,
+)
 from foretype.model.fim import FAMILIES, Family, Sentinel, answer_end, crop, family_of, layout
 
 # Tokens between two looks at the cancellation while the prompt is read.
@@ -67,6 +76,9 @@ class HfBackend:
 
     def prepare(self, request: FimRequest, cancel: Cancel) -> None:
         """Nothing: what is read here is not kept."""
+
+    def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+        raise no_edits(self.name)
 
     def close(self) -> None:
         self._model = None

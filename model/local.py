@@ -7,22 +7,26 @@ decodes. Knows nothing of the protocol.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
-from foretype.model import confident, fim
-from foretype.model.backend import BackendError, Cancel, ContextFile, FimRequest, FimResult
+from foretype.model import confident, edits, fim
+from foretype.model.backend import BackendError, Cancel, EditQuestion, EditResult, FimRequest, FimResult
 from foretype.model.drafts import Acceptance, Drafts
 from foretype.model.engine import Engine
-from foretype.model.generate import Decoder, Step, Text, heal
+from foretype.model.generate import Decoder, Prompt, Step, Text, heal
 from foretype.model.pace import Pace
 from foretype.model.progress import Progress, silent
+from foretype.model.prompt import encode, fill_in
 from foretype.model.tokenizer import Vocab
 from foretype.model.window import Anchor, Budget, Window
 
 # Tokens that have been typed since the prompt was made and always find room beside other files.
 _TYPED = 128
+# Tokens that the answer to a question for an edit may have beyond those of the lines as they stand.
+_MORE = 48
 
 
 def open_backend(
@@ -153,6 +157,57 @@ class LocalBackend:
         if len(prompt.tokens) < self._engine.capacity:
             self._decoder.prefill(prompt.tokens, cancel)
 
+    def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+        started = time.perf_counter()
+        cancel.check()
+        form = edits.FORMATS.get(question.format)
+        if form is None:
+            raise BackendError(
+                f"no format of next edits is called {question.format}; choose {', '.join(edits.FORMATS)}"
+            )
+        request = edits.fit(form, self._family, question.request, self.count)
+        if request is None:
+            return EditResult()
+        prompt = Prompt(tuple(encode(self._vocab, form.render(self._family, request))))
+        given = self._vocab.encode(form.answer(request, None))
+        if (room := self._engine.capacity - len(prompt.tokens) - len(given)) < 1:
+            raise BackendError(
+                f"the question for an edit has {len(prompt.tokens) + len(given)} tokens, the cache "
+                f"{self._engine.capacity}; raise model.context_tokens"
+            )
+        rendered = time.perf_counter()
+        rows, cached = self._decoder.prefill(prompt.tokens, cancel, given)
+        filled = time.perf_counter()
+        self.pace.read(len(prompt.tokens) - cached, 1000 * (filled - rendered))
+        stop = form.stop(request)
+        likely = [self._decoder.likelihood(row, (token,)) for row, token in zip(rows, given, strict=False)]
+        if form.ended:
+            likely.append(self._decoder.likelihood(rows[len(given)], self._ending(stop)))
+        result = EditResult(
+            window=(request.window.start, request.window.stop),
+            given=tuple(given for given, _, _ in likely),
+            other=tuple(other for _, other, _ in likely),
+            prompt_tokens=len(prompt.tokens),
+            cached_tokens=cached,
+        )
+        if question.max_tokens and (gap := result.gap) >= question.least_gap:
+            begun: list[Step] = []
+            if gap <= 0:
+                # The model would do nothing: it goes on from where it was least sure of that.
+                at = max(range(len(likely)), key=lambda at: result.other[at] - result.given[at])
+                other = likely[at][2]
+                taken = [*zip(given[:at], result.given[:at], strict=True), (other, result.other[at])]
+                begun = [Step(token, self._vocab.bytes_of(token), logprob, 0.0) for token, logprob in taken]
+                prompt = Prompt((*prompt.tokens, *given[:at], other))
+                rows, _ = self._decoder.prefill(prompt.tokens, cancel)
+            limit = min(room, question.max_tokens, len(given) + _MORE) - len(begun)
+            drafts = Drafts((), prompt.tokens, self._acceptance, original=given if not begun else given[at + 1 :])
+            steps = self._decoder.stream(prompt, rows, limit, self._stops, cancel, drafts)
+            result = _written(result, chain(begun, steps), len(begun) + limit, stop)
+        ended = time.perf_counter()
+        spent = {"render": rendered - started, "prefill": filled - rendered, "decode": ended - filled}
+        return replace(result, stages_ms={stage: 1000 * seconds for stage, seconds in spent.items()})
+
     def count(self, text: str) -> int:
         """The tokens of a text."""
         return len(self._vocab.encode(text))
@@ -164,6 +219,11 @@ class LocalBackend:
 
     def close(self) -> None:
         """Nothing to do: the engine goes with the object."""
+
+    def _ending(self, stop: Sequence[str]) -> list[int]:
+        """The tokens that end an answer, or begin what does."""
+        begun = (int(token) for string in stop for token in self._vocab.beginning(string.encode()))
+        return sorted({*self._stops, *begun})
 
     def _in_time(self, request: FimRequest) -> tuple[Anchor, list[int]]:
         """The prompt that stands, or a new one: as large as can be read before the deadline."""
@@ -186,19 +246,19 @@ class LocalBackend:
 
     def _lay_out(self, anchor: Anchor, max_tokens: int) -> list[int]:
         """The prompt, with as many of the last files as leave room for an answer."""
-        files = anchor.files
-        most = self._engine.capacity - max_tokens - _TYPED
-        while len(tokens := self._tokens(files, anchor)) > most and files:
-            files = files[1:]
-        return tokens
+        family = fim.written_as(self._family, self.context_layout)
+        return fill_in(self._vocab, family, anchor, self._engine.capacity - max_tokens - _TYPED)
 
-    def _tokens(self, files: tuple[ContextFile, ...], anchor: Anchor) -> list[int]:
-        tokens: list[int] = []
-        for part in fim.layout(fim.written_as(self._family, self.context_layout), "", "", files, anchor.path):
-            if isinstance(part, fim.Sentinel):
-                tokens.append(self._vocab.special[part.token])
-            elif part.role == "context":
-                tokens += self._vocab.encode(part.text)
-            else:
-                tokens += anchor.before if part.role == "prefix" else anchor.after
-        return tokens
+
+def _written(result: EditResult, steps: Iterable[Step], limit: int, stop: Sequence[str]) -> EditResult:
+    """The result with the answer that the steps spell, up to where one of the strings `stop` begins."""
+    text, logprobs = Text(), list[float]()
+    for step in steps:
+        logprobs.append(step.logprob)
+        said = text.add(step.text)
+        if found := [at for at in map(said.find, stop) if at >= 0]:
+            return replace(
+                result, text=said[: min(found)], finish="stop", tokens=len(logprobs), logprobs=tuple(logprobs)
+            )
+    finish = "stop" if len(logprobs) < limit else "length"
+    return replace(result, text=text.value, finish=finish, tokens=len(logprobs), logprobs=tuple(logprobs))

@@ -31,7 +31,16 @@ from typing import Any
 import httpx
 
 from foretype import __version__
-from foretype.model.backend import BackendError, Cancel, Cancelled, FimRequest, FimResult
+from foretype.model.backend import (
+    BackendError,
+    Cancel,
+    Cancelled,
+    EditQuestion,
+    EditResult,
+    FimRequest,
+    FimResult,
+    no_edits,
+)
 from foretype.model.fim import FAMILIES, crop, render
 from foretype.model.sse import read_answer, read_start, said
 
@@ -97,6 +106,9 @@ class OpenAIBackend:
 
     def prepare(self, request: FimRequest, cancel: Cancel) -> None:
         """Nothing: the server reads when it is asked."""
+
+    def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+        raise no_edits(self.name)
 
     def close(self) -> None:
         if self._closed:

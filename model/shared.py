@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from foretype import __version__
 from foretype.context.machine import cache_dir
-from foretype.model.backend import BackendError, Cancel, FimRequest, FimResult
+from foretype.model.backend import BackendError, Cancel, EditQuestion, EditResult, FimRequest, FimResult
 from foretype.model.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -97,10 +97,11 @@ class SharedBackend:
             return request.stop(said) if request.stop else None
 
         answer = self._ask({"do": "complete", "request": _plain(request)}, cancel, hear)
-        fields: Message = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in answer["result"].items()
-        }
-        return FimResult(**fields)
+        return FimResult(**_tuples(answer["result"]))
+
+    def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+        answer = self._ask({"do": "edit", "question": asdict(question)}, cancel, lambda said: None)
+        return EditResult(**_tuples(answer["result"]))
 
     def prepare(self, request: FimRequest, cancel: Cancel) -> None:
         self._ask({"do": "prepare", "request": _plain(request)}, cancel, lambda said: None)
@@ -198,6 +199,11 @@ def _send(connection: Connection, message: Mapping[str, Any]) -> None:
 
 def _plain(request: FimRequest) -> Message:
     return asdict(replace(request, stop=None))
+
+
+def _tuples(plain: Message) -> Message:
+    """Fields of a dataclass that went through JSON."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
 
 
 def _reach(folder: Path) -> Connection | None:

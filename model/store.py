@@ -42,6 +42,7 @@ __all__ = [
     "Row",
     "StoreError",
     "catalogue",
+    "check_base",
     "ensure_built",
     "find",
     "listing",
@@ -53,8 +54,10 @@ __all__ = [
 BUILD_VERSION = 1
 
 _MANIFEST = "manifest.json"
-_WEIGHTS = "adapter_model.safetensors"
-_CONFIG = "adapter_config.json"
+# An adapter's folder: PEFT's two files, and what `foretype train` says of how it was made.
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+RECORD = "train_config.json"
 
 
 @dataclass(frozen=True)
@@ -253,12 +256,27 @@ def _adapter(name: str, entry: Entry) -> Adapter | None:
     if not is_path(name) and not folder.is_dir():
         shipped = [path.name for path in (SHIPPED / "adapters").iterdir() if path.is_dir()]
         raise StoreError(f"no adapter is called {name!r}; {suggestion(name, [*shipped, 'none', 'default'])}")
-    for file in (_WEIGHTS, _CONFIG):
+    for file in (WEIGHTS, CONFIG):
         if not (folder / file).is_file():
-            raise StoreError(f"there is no {folder / file}; an adapter's folder holds {_WEIGHTS} and {_CONFIG}")
+            raise StoreError(f"there is no {folder / file}; an adapter's folder holds {WEIGHTS} and {CONFIG}")
+    check_base(folder, entry.sha256)
     with plain_disk_errors():
-        weights, config = (digest(folder / file, digests_file()) for file in (_WEIGHTS, _CONFIG))
+        weights, config = (digest(folder / file, digests_file()) for file in (WEIGHTS, CONFIG))
     return Adapter(folder.name, folder, weights, f"{weights} {config}")
+
+
+def check_base(folder: Path, sha256: str) -> None:
+    """Raises `StoreError` if the record in an adapter's folder says that it was trained on other weights than those of
+    the GGUF of that digest."""
+    try:
+        said = json.loads((folder / RECORD).read_text("utf-8"))["base_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # no record: the shapes of the weights will tell
+    if said != sha256:
+        raise StoreError(
+            f"{folder}: this adapter was trained on weights whose sha256 is {str(said)[:12]}..., these have "
+            f"{sha256[:12]}...; choose the model that it was trained on"
+        )
 
 
 def _row(entry: Entry) -> Row:

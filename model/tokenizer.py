@@ -94,12 +94,15 @@ class Vocab:
 
     def agreeing(self, forced: bytes) -> np.ndarray:
         """Tokens that could come next where `forced` must: those that begin with it, and those that it begins with."""
-        ordered, numbers = self._sorted
-        start = bisect.bisect_left(ordered, forced)
-        # a space begins a third of all tokens, so that looking at each would take milliseconds
-        end = bisect.bisect_left(ordered, True, start, key=lambda value: not value.startswith(forced))
         shorter = [self._by_bytes[forced[:size]] for size in range(1, len(forced)) if forced[:size] in self._by_bytes]
-        return np.concatenate([numbers[start:end], np.array(shorter, np.int64)])
+        return np.concatenate([self.beginning(forced), np.array(shorter, np.int64)])
+
+    def beginning(self, start: bytes) -> np.ndarray:
+        """Tokens that begin with the bytes."""
+        ordered, numbers = self._sorted
+        first = bisect.bisect_left(ordered, start)
+        # a space begins a third of all tokens, so that looking at each would take milliseconds
+        return numbers[first : bisect.bisect_left(ordered, True, first, key=lambda value: not value.startswith(start))]
 
     def warm(self) -> None:
         """Makes the tables that `bytes_of` and `agreeing` look into, which take a moment."""

@@ -7,7 +7,7 @@ vim.api.nvim_create_user_command("Foretype", function(args)
   require("foretype.command").run(args.fargs[1] or "status")
 end, {
   nargs = "?",
-  desc = "Ghost text: status, enable, disable, toggle, restart",
+  desc = "Ghost text and next edits: status, edits, next, accept-all, dismiss, enable, disable, toggle, restart",
   complete = function(lead)
     return require("foretype.command").complete(lead)
   end,

@@ -2,7 +2,7 @@
 ---
 --- It runs an accepted item's command, so acceptances are counted; it has no event for shown or rejected, accepts whole
 --- items only, and takes the text off the screen for 200 ms at every key.
-local keys = require("foretype.keys")
+local keys = require("foretype.keys").ghost
 
 local M = {}
 
@@ -14,7 +14,7 @@ end
 ---@param bufnr integer
 function M.attach(bufnr)
   vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
-  keys.take(bufnr, true)
+  keys:take(bufnr, true)
 end
 
 --- On or off in every buffer that takes part.

@@ -7,7 +7,7 @@ local options = require("foretype.options")
 local M = {}
 local api = vim.api
 
-local NAME = "foretype"
+local CONFIG = "foretype" -- the name of what a person sets with vim.lsp.config(), whatever the client is called
 local MAX_RESTARTS = 3 -- in RESTART_WINDOW_S, each after twice the pause of the one before
 local RESTART_WINDOW_S = 60
 local STOP_PATIENCE_MS = 2000
@@ -23,8 +23,9 @@ M.RESTART_PAUSE_MS = 250
 M.enabled = true
 --- What the server last said of itself (`foretype/didChangeStatus`), or what we know of it.
 M.status = { state = "off", message = "not started" }
---- Called when the server went away.
+--- Called when the server went away, and with each list of next edits.
 M.on_gone = function() end
+M.on_edits = function(_) end ---@type fun(params: { edits: foretype.NextEdit[] })
 
 ---@param message string
 local function say_once(message)
@@ -81,6 +82,25 @@ function M.wants(bufnr)
   return not filter or filter(bufnr) == true
 end
 
+---@return table?
+local function init_options()
+  local server = options.current.server
+  if options.current.edits == false then
+    server = vim.tbl_deep_extend("keep", server, { edits = { enabled = false } })
+  end
+  return next(server) and server or nil
+end
+
+---@return table
+local function capabilities()
+  local own = { textDocument = { inlineCompletion = { dynamicRegistration = false } } }
+  if options.current.name:lower():find("copilot", 1, true) then
+    -- copilot-lsp counts columns in UTF-16 whatever was agreed on.
+    own.general = { positionEncodings = { "utf-16" } }
+  end
+  return vim.tbl_deep_extend("force", vim.lsp.protocol.make_client_capabilities(), own)
+end
+
 ---@return integer?
 local function start(bufnr)
   local cmd, missing = M.command()
@@ -90,18 +110,18 @@ local function start(bufnr)
     return nil
   end
   local config = {
-    name = NAME,
     cmd = cmd,
     root_dir = vim.fs.root(bufnr, { ".foretype.toml", ".git" }),
-    init_options = next(options.current.server) and options.current.server or nil,
+    init_options = init_options(),
     -- Neovim would hold changes back for 150 ms, and the server would count them as one.
     flags = { debounce_text_changes = 0 },
-    capabilities = vim.tbl_deep_extend("force", vim.lsp.protocol.make_client_capabilities(), {
-      textDocument = { inlineCompletion = { dynamicRegistration = false } },
-    }),
+    capabilities = capabilities(),
     handlers = {
       ["foretype/didChangeStatus"] = function(_, status)
         M.status = status -- of an error it tells the person itself (window/showMessage)
+      end,
+      ["foretype/didFindNextEdits"] = function(_, params)
+        M.on_edits(params)
       end,
     },
     on_init = function()
@@ -114,8 +134,9 @@ local function start(bufnr)
     end,
   }
   if V11 then -- what a person set with vim.lsp.config()
-    config = vim.tbl_deep_extend("force", config, vim.lsp.config[NAME] or {})
+    config = vim.tbl_deep_extend("force", config, vim.lsp.config[CONFIG] or {})
   end
+  config.name = options.current.name
   M.status = { state = "loading", message = "starting" }
   stopping = false
   return vim.lsp.start(config, {

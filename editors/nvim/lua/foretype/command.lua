@@ -24,6 +24,7 @@ function M.lines(status)
   end
   add("counts", table.concat(counts, ", "))
   add("last", status.last)
+  add("edits", status.edits)
   return lines
 end
 
@@ -34,6 +35,18 @@ local COMMANDS = {
       local known = status or { state = client.status.state, message = client.status.message or problem }
       vim.notify(table.concat(M.lines(known), "\n"))
     end)
+  end,
+  edits = function()
+    require("foretype").list_edits()
+  end,
+  ["next"] = function()
+    require("foretype").find_edits()
+  end,
+  ["accept-all"] = function()
+    require("foretype").accept_all()
+  end,
+  dismiss = function()
+    require("foretype").dismiss_edits()
   end,
   enable = function()
     require("foretype").enable()

@@ -18,7 +18,7 @@ end
 ---@param text string one line
 ---@param column integer the screen column where it begins
 ---@param tabstop integer
-local function printable(text, column, tabstop)
+function M.printable(text, column, tabstop)
   local out = {}
   for piece, tab in text:gmatch("([^\t]*)(\t?)") do
     piece = vim.fn.strtrans(piece)
@@ -85,22 +85,22 @@ function M.show(bufnr, row, col, text, tail)
     for _, part in ipairs(interleave(text, tail)) do
       marks[#marks + 1] = {
         col = col + part.offset,
-        opts = { virt_text = { { printable(part.text, column, tabstop), HIGHLIGHT } }, virt_text_pos = "inline" },
+        opts = { virt_text = { { M.printable(part.text, column, tabstop), HIGHLIGHT } }, virt_text_pos = "inline" },
       }
     end
   else
     local virt_lines = {}
     for i = 2, #lines do
-      virt_lines[i - 1] = { { printable(lines[i], 0, tabstop), HIGHLIGHT } }
+      virt_lines[i - 1] = { { M.printable(lines[i], 0, tabstop), HIGHLIGHT } }
     end
-    local first = printable(lines[1], column, tabstop)
+    local first = M.printable(lines[1], column, tabstop)
     local position = "inline"
     if after ~= "" then -- what follows the cursor will follow the last line: cover it here, show it there
       position = "overlay"
-      local covered = api.nvim_strwidth(printable(after, column, tabstop))
+      local covered = api.nvim_strwidth(M.printable(after, column, tabstop))
       first = first .. (" "):rep(covered - api.nvim_strwidth(first))
       local stays = after:sub(#tail + 1)
-      table.insert(virt_lines[#virt_lines], { printable(stays, 0, tabstop) })
+      table.insert(virt_lines[#virt_lines], { M.printable(stays, 0, tabstop) })
     end
     marks[1] = {
       col = col,

@@ -53,6 +53,7 @@ local function ask_status()
   return status
 end
 
+---@return table? status
 local function check_server()
   if not client.get() then
     vim.health.warn("the server is not running: no open buffer takes part", {
@@ -77,6 +78,27 @@ local function check_server()
     vim.health.warn(model .. (message and ", " .. message or ""), "wait, and check again")
   else
     vim.health.error(model, message or "see :LspLog")
+  end
+  return status
+end
+
+---@param status table?
+local function check_edits(status)
+  local own = options.current.edits
+  if not own then
+    vim.health.info("no next edits (edits = false)")
+  elseif status and status.edits and not status.edits.enabled then
+    vim.health.warn("the server proposes no next edits: it has no workspace, or edits.enabled is false", {
+      "open a file below a folder with .git or .foretype.toml, then :Foretype restart",
+    })
+  elseif own.show == "none" then
+    vim.health.info("next edits are drawn by another plugin (edits.show = \"none\")")
+  else
+    for action, lhs in vim.spairs(own.keymaps or {}) do
+      if lhs then
+        vim.health.ok(("%s: %s, while a next edit or its hint is visible"):format(action, lhs))
+      end
+    end
   end
 end
 
@@ -108,9 +130,8 @@ end
 function M.check()
   vim.health.start("foretype")
   check_neovim()
-  if check_command() then
-    check_server()
-  end
+  local status = check_command() and check_server() or nil
+  check_edits(status)
   check_keys()
 end
 

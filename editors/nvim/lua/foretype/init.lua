@@ -1,12 +1,14 @@
---- Foretype in Neovim: ghost text from the `foretype serve` language server.
+--- Foretype in Neovim: ghost text and next edits from the `foretype serve` language server.
 ---
 --- This module is what a person's configuration meets: `setup` and the actions. `client` keeps the server, `request`
---- asks it, `suggestion` holds what is on the screen, `ghost` draws it, `keys` lends the keys.
+--- asks it, `suggestion` holds what is on the screen, `ghost` draws it, `keys` lends the keys. `edits` holds the next
+--- edits, `edit_view` draws one, `edit_list` lists all.
 local options = require("foretype.options")
 local client = require("foretype.client")
 local builtin = require("foretype.builtin")
 local ghost = require("foretype.ghost")
-local keys = require("foretype.keys")
+local edits = require("foretype.edits")
+local edit_view = require("foretype.edit_view")
 local request = require("foretype.request")
 local suggestion = require("foretype.suggestion")
 
@@ -33,7 +35,17 @@ local function watch()
     end)
   end)
   on("ColorScheme", ghost.define_highlight)
+  on("ColorScheme", edit_view.define_highlights)
   on({ "CursorMoved", "BufEnter" }, request.moved)
+
+  if options.current.edits then
+    on("DiagnosticChanged", function(event)
+      require("foretype.diagnostics").changed(event.buf)
+    end)
+    on({ "CursorMoved", "CursorMovedI", "BufEnter", "WinEnter", "WinScrolled", "ModeChanged" }, function()
+      edits.update_soon()
+    end)
+  end
 
   if draws_itself() then
     -- CursorMovedI comes first and TextChangedI is held back while a menu is open; each is enough to keep up.
@@ -56,8 +68,14 @@ function M.setup(given)
     vim.notify('foretype: ghost = "builtin" needs Neovim 0.12; drawing itself instead', vim.log.levels.WARN)
     options.current.ghost = "own"
   end
-  client.on_gone = request.leave
+  client.on_gone = function()
+    request.leave()
+    edits.clear()
+  end
+  client.on_edits = edits.receive
+  suggestion.on_visible = edits.ghost
   ghost.define_highlight()
+  edit_view.define_highlights()
   watch()
   client.attach_all()
 end
@@ -117,6 +135,39 @@ function M.status()
   return client.status
 end
 
+--- Go to the next edit; on its lines, apply it. Returns false, and does nothing, where none is visible.
+---@return boolean done
+function M.accept_edit()
+  return edits.accept()
+end
+
+--- Turn the next edit down, and go on with the one after it.
+---@return boolean done
+function M.skip_edit()
+  return edits.skip()
+end
+
+--- Turn all next edits down.
+---@return boolean done
+function M.dismiss_edits()
+  return edits.dismiss()
+end
+
+--- Apply all next edits, or none where one of them cannot be: one step of undo in each file.
+function M.accept_all()
+  edits.accept_all()
+end
+
+--- Ask for next edits now, whether or not the last edit has settled.
+function M.find_edits()
+  edits.ask()
+end
+
+--- List the next edits in the quickfix window, with a preview.
+function M.list_edits()
+  require("foretype.edit_list").open()
+end
+
 local function switch(on)
   client.enabled = on
   if not draws_itself() then
@@ -129,10 +180,11 @@ function M.enable()
   client.attach_all()
 end
 
---- No more ghost text; the server stays.
+--- No more ghost text and no next edits; the server stays.
 function M.disable()
   switch(false)
   request.leave()
+  edits.clear()
 end
 
 function M.toggle()

@@ -11,6 +11,8 @@ M.defaults = {
   server = {}, ---@type table
   --- Who draws: "own", or "builtin" for Neovim's `vim.lsp.inline_completion` (0.12).
   ghost = "own", ---@type "own"|"builtin"
+  --- What the client is called. Plugins for Copilot's next edits take a server whose name contains "copilot".
+  name = "foretype",
   --- Milliseconds without a key before the server is asked; the server has a debounce of its own.
   debounce_ms = 10,
   --- Which of the buffers that hold a file take part.
@@ -24,6 +26,16 @@ M.defaults = {
     next = "<M-]>",
     previous = "<M-[>",
   },
+  --- Next edits; false: none. `show = "none"` leaves drawing to another plugin. The keys are taken in normal and insert
+  --- mode, only while an edit or the hint of one is visible.
+  edits = {
+    show = "own", ---@type "own"|"none"
+    keymaps = {
+      accept = "<Tab>",
+      skip = "<M-]>",
+      dismiss = "<M-BS>",
+    },
+  },
 }
 
 M.current = vim.deepcopy(M.defaults) ---@type foretype.Options
@@ -32,9 +44,11 @@ local TYPES = {
   cmd = { "table" },
   server = { "table" },
   ghost = { "string" },
+  name = { "string" },
   debounce_ms = { "number" },
   filter = { "function" },
   keymaps = { "table", "boolean" },
+  edits = { "table", "boolean" },
 }
 
 ---@param given table
@@ -58,12 +72,20 @@ local function problems_of(given)
   if type(given.cmd) == "table" and (#given.cmd == 0 or type(given.cmd[1]) ~= "string") then
     bad("cmd", 'a list of strings, such as { "foretype", "serve" }')
   end
-  for action, key in pairs(type(given.keymaps) == "table" and given.keymaps or {}) do
-    if M.defaults.keymaps[action] == nil then
-      problems[#problems + 1] = ("foretype: there is no action `%s` to map a key to"):format(action)
-    elseif key ~= false and type(key) ~= "string" then
-      bad("keymaps." .. action, "a key or false")
+  local function check_keys(prefix, keymaps, known)
+    for action, key in pairs(type(keymaps) == "table" and keymaps or {}) do
+      if known[action] == nil then
+        problems[#problems + 1] = ("foretype: there is no action `%s` to map a key to"):format(action)
+      elseif key ~= false and type(key) ~= "string" then
+        bad(prefix .. action, "a key or false")
+      end
     end
+  end
+  check_keys("keymaps.", given.keymaps, M.defaults.keymaps)
+  local edits = type(given.edits) == "table" and given.edits or {}
+  check_keys("edits.keymaps.", edits.keymaps, M.defaults.edits.keymaps)
+  if edits.show ~= nil and edits.show ~= "own" and edits.show ~= "none" then
+    bad("edits.show", '"own" or "none"')
   end
   return problems
 end
@@ -81,6 +103,9 @@ function M.set(given)
   M.current = vim.tbl_deep_extend("force", M.defaults, given)
   if M.current.keymaps == true then
     M.current.keymaps = M.defaults.keymaps
+  end
+  if M.current.edits == true then
+    M.current.edits = M.defaults.edits
   end
 end
 

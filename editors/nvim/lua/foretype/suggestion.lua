@@ -4,7 +4,7 @@
 --- redraw, any other change ends it. Whatever is inserted is first checked against the text as it is now.
 local client = require("foretype.client")
 local ghost = require("foretype.ghost")
-local keys = require("foretype.keys")
+local keys = require("foretype.keys").ghost
 local menu = require("foretype.menu")
 local places = require("foretype.place")
 
@@ -22,6 +22,9 @@ local api = vim.api
 ---@field choices foretype.Choice[]
 ---@field index integer
 ---@field told table<integer, boolean> the choices that the server was told were shown
+
+--- Called before text is drawn (true), and after none is any more (false): nothing else is drawn beside it.
+M.on_visible = function(_) end ---@type fun(visible: boolean)
 
 local live = nil ---@type foretype.Live?
 local visible = nil ---@type foretype.Choice? the choice that is drawn
@@ -78,7 +81,8 @@ local function hide()
   if live and visible then
     visible = nil
     ghost.hide(live.place.bufnr)
-    keys.give_back(live.place.bufnr)
+    keys:give_back(live.place.bufnr)
+    M.on_visible(false)
   end
 end
 
@@ -95,9 +99,10 @@ end
 local function draw(typed)
   local choice = live.choices[live.index]
   local row, col = places.cursor()
+  M.on_visible(true)
   ghost.show(live.place.bufnr, row, col, choice.text:sub(#typed + 1), choice.tail)
   visible = choice
-  keys.take(live.place.bufnr)
+  keys:take(live.place.bufnr)
   if not live.told[live.index] then
     live.told[live.index] = true
     client.notify("textDocument/didShowCompletion", { item = choice.item })

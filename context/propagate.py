@@ -1,0 +1,132 @@
+"""The rule lane of next edits: what an edit to a symbol calls for elsewhere, exact and without a model.
+
+Each change of a symbol (`context/change.py`) is carried on by the rule of its kind. What a rule cannot prove it leaves,
+as a place, to the model lane. An edit that would break a file that parses is dropped with all others of that file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from foretype.context import change as changes
+from foretype.context import members, moved_imports, parameters, rename, trees
+from foretype.context.change import SymbolChange
+from foretype.context.next_edit import EditedFile, NextEdit, Place, text_digest
+from foretype.context.patches import Outcome, Patch
+from foretype.context.trees import Parsed
+from foretype.context.view import View
+from foretype.context.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+_MOST_LEFT = 200  # as many candidates as are looked at in all
+_DUE, _DOUBTFUL = 1.0, 0.4  # scores of places: it is about the symbol, or may be
+
+Rule = Callable[[View, SymbolChange, Parsed], Outcome]
+_RULES: dict[str, tuple[Rule, ...]] = {
+    "renamed": (rename.carried,),
+    "resigned": (parameters.carried, members.stored),
+    "added": (members.declared_field, members.plain_class, members.enum_member),
+    "removed": (members.plain_class,),
+    "moved": (moved_imports.carried,),
+}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """`edits` are exact, nearest first: the edited file first, below the edit and then above, then other files by path.
+    `left` are places that an edit is due at without the rule knowing which, `capped` counts edits beyond the limit."""
+
+    edits: tuple[NextEdit, ...]
+    left: tuple[Place, ...]
+    capped: int = 0
+
+
+def carry(workspace: Workspace, edited: Sequence[EditedFile], limit: int = 500) -> Carried:
+    """What the edits call for, at most `limit` edits."""
+    view = View(workspace)
+    view.also = tuple(file.path for file in edited)
+    view.touched = {file.path: [(c, d) for *_, c, d in changes.hunks(file.before, file.after)] for file in edited}
+    before = {file.path: parsed for file in edited if (parsed := changes.parsed(file, file.before)) is not None}
+    moved = moved_imports.files_carried(view, edited)
+    patches = {_key(row): row for row in moved.patches}
+    left: dict[tuple[str, int, int], tuple[str, float]] = {}
+    lines: dict[str, int] = {}
+    for change in changes.symbol_changes(edited):
+        if change.after is not None:
+            lines.setdefault(change.path, change.after.line)
+        for rule in _RULES.get(change.kind, ()):
+            outcome = _tried(rule, view, change, before[change.path])
+            patches |= {_key(row): row for row in outcome.patches}
+            due = [*((path, line, line + 1) for path, line in outcome.left), *outcome.regions]
+            left |= {place: (change.name, _DUE) for place in due if left.get(place, ("", 0.0))[1] < _DUE}
+            left |= {at: (change.name, _DOUBTFUL) for row in outcome.doubtful if (at := (*row, row[1] + 1)) not in left}
+    edits: list[NextEdit] = []
+    for path, rows in _by_file(patches.values()).items():
+        if (file := view.file(path)) is not None:
+            whole = _sound(file, rows)
+            lost = [file.line(row.start) for row in rows if row not in whole]
+            left |= {(path, line, line + 1): ("", _DUE) for line in lost}
+            digest = text_digest(file.source.decode("utf-8", "replace"))
+            edits += [_edit(file, row, digest) for row in whole]
+    edits.sort(key=lambda edit: _nearness(edit, lines))
+    return Carried(tuple(edits[:limit]), _places(left, edits), max(0, len(edits) - limit))
+
+
+def _tried(rule: Rule, view: View, change: SymbolChange, before: Parsed) -> Outcome:
+    """What a rule comes to, nothing where it fails: one edit less is no reason to lose the others."""
+    try:
+        return rule(view, change, before)
+    except Exception as error:
+        _log.warning("no next edits for a symbol that was %s: %s: %s", change.kind, type(error).__name__, error)
+        return Outcome()
+
+
+def _key(row: Patch) -> tuple[str, int, int, str]:
+    return row.path, row.start, row.end, row.text
+
+
+def _by_file(patches: Iterable[Patch]) -> dict[str, list[Patch]]:
+    files: dict[str, list[Patch]] = defaultdict(list)
+    for patch in patches:
+        files[patch.path].append(patch)
+    return files
+
+
+def _sound(file: Parsed, rows: list[Patch]) -> list[Patch]:
+    """The patches that do not overlap and leave a text that parses; in order."""
+    ordered = sorted(rows, key=lambda row: (row.start, row.end))
+    clashing = {
+        at
+        for first in range(len(ordered) - 1)
+        if ordered[first].end > ordered[first + 1].start or ordered[first].start == ordered[first + 1].start
+        for at in (first, first + 1)
+    }
+    apart = [row for at, row in enumerate(ordered) if at not in clashing]
+    if all(row.reason == "rename" and row.text.isidentifier() for row in apart):
+        return apart  # one name for another
+    edits = [(row.start, row.end, row.text.encode("utf-8", "replace")) for row in apart]
+    return apart if trees.still_parses(file, edits) else []
+
+
+def _edit(file: Parsed, row: Patch, digest: str) -> NextEdit:
+    span = file.span(row.start, row.end)
+    return NextEdit(row.path, span, row.text, digest, "rule", row.reason, row.why, row.confidence)
+
+
+def _nearness(edit: NextEdit, lines: dict[str, int]) -> tuple[bool, str, bool, int, int]:
+    """Edited files first, in them what is below the edit; then by path."""
+    at = lines.get(edit.path, -1)
+    line = edit.span.start_line
+    return edit.path not in lines, edit.path, line < at, line, edit.span.start_column
+
+
+def _places(left: dict[tuple[str, int, int], tuple[str, float]], edits: Iterable[NextEdit]) -> tuple[Place, ...]:
+    written = {(edit.path, edit.span.start_line) for edit in edits}
+    rows = [
+        Place(*place, ("reference",), score, name) for place, (name, score) in left.items() if place[:2] not in written
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.score)[:_MOST_LEFT])
