@@ -106,7 +106,7 @@ def play(scenes: tuple[Scene, ...], out: TextIO) -> None:
     say("Foretype's server reads files of this repository as an editor would send them, with something in them not")
     say("typed yet, and is asked what belongs there.")
     with Client.start(SERVE, cwd=REPOSITORY, on_notification=waiting.notified) as client:
-        client.initialize(REPOSITORY, {"completion": {"enabled": True}})
+        client.initialize(REPOSITORY, {"telemetry": {"enabled": False}, "edits": {"enabled": False}})
         seconds = waiting.until_ready(client)
         legend = ghost.dim("what it suggests looks like this") if colours else "⟨what it suggests looks like this⟩"
         say(f"{_status(client)['model']}, ready after {seconds:.1f} s; {legend}")

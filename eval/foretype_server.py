@@ -71,6 +71,10 @@ class _Live:
         return str(self.item["insertText"])[self.done :]
 
 
+# What a server that nobody types with for work should not do: write into the user's log, propose next edits.
+_QUIET = {"telemetry": {"enabled": False}, "edits": {"enabled": False}}
+
+
 class ForetypeServer:
     """An `Assistant`. `options` are the server's initialization options; `root` is the workspace's folder. `client`
     speaks to a server that was started already, instead of one that `serve` starts.
@@ -102,7 +106,7 @@ class ForetypeServer:
         self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
         self._client = client or Client.start(serve)
         try:
-            answer = self._client.initialize(root, options)
+            answer = self._client.initialize(root, {**_QUIET, **options})
             self._encoding = answer["capabilities"].get("positionEncoding", "utf-16")
             self._await_model()
         except BaseException:

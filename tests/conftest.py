@@ -15,16 +15,13 @@ from foretype.model.tokenizer import Vocab
 
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An empty options file, for this process and for the servers that it starts."""
+    """An empty options file and an event log of their own, for this process and for the servers that it starts."""
     empty = tmp_path_factory.mktemp("settings") / "foretype.toml"
     empty.touch()
-    before = os.environ.get("FORETYPE_CONFIG")
-    os.environ["FORETYPE_CONFIG"] = str(empty)
-    yield
-    if before is None:
-        del os.environ["FORETYPE_CONFIG"]
-    else:
-        os.environ["FORETYPE_CONFIG"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORETYPE_CONFIG", str(empty))
+        patch.setenv("FORETYPE_DATA", str(empty.with_name("data")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -30,11 +30,13 @@ def stub() -> Iterator[StubOpenAI]:
         yield stub
 
 
-def start(root: Path, stub: StubOpenAI, tmp_path: Path, **context: object) -> Client:
+def start(
+    root: Path, stub: StubOpenAI, tmp_path: Path, edits: dict[str, object] | None = None, **context: object
+) -> Client:
     chosen = options(stub.url)
     chosen["openai"]["family"] = "qwen2.5-coder"
     client = Client.start(SERVE, env={"FORETYPE_CACHE": str(tmp_path / "cache")})
-    client.initialize(root, {**chosen, "context": context}, ("utf-16",))
+    client.initialize(root, {**chosen, "context": context, "edits": edits or {}}, ("utf-16",))
     wait_for_state(client, "ready")
     return client
 
@@ -88,7 +90,7 @@ def test_a_document_outside_does_not_pass_for_a_file_of_the_same_name(root, stub
 
 
 def test_nothing_of_other_files_where_it_is_off(root, stub, tmp_path) -> None:
-    with start(root, stub, tmp_path, enabled=False) as client:
+    with start(root, stub, tmp_path, {"enabled": False}, enabled=False) as client:
         uri = client.open(root / "main.py", "python")
         assert "square units" not in prompt_at(client, stub, uri)
     assert not (tmp_path / "cache").exists()

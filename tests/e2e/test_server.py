@@ -80,7 +80,7 @@ def test_initialize_is_answered_within_300_ms_and_announces_inline_completion() 
     assert capabilities["inlineCompletionProvider"] == {}
     assert "completionProvider" not in capabilities
     assert capabilities["textDocumentSync"]["change"] == 2
-    assert capabilities["executeCommandProvider"] == {"commands": ["foretype.accept"]}
+    assert capabilities["executeCommandProvider"] == {"commands": ["foretype.accept", "foretype.acceptEdit"]}
     assert result["serverInfo"]["name"] == "foretype"
 
 

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "eval": {"context", "model", "mining", "eval"},
 }
 # Modules of the server that know no protocol: the log, the options, the arms, a client.
-FREE_OF_PYGLS = {"events", "options", "experiments", "wire"}
+FREE_OF_PYGLS = {"events", "options", "experiments", "wire", "documents", "outcome", "installation"}
+FREE_OF_PYGLS |= {"event_log", "event_schema", "event_store", "event_writer"}
 # A part of the code base -> the libraries that only it may import.
 ONLY_IN = {
     "lsp/": {"pygls", "lsprotocol"},

@@ -1,0 +1,19 @@
+"""A server's writer that is killed in the middle of writing: the log opens, and only the last moment is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from foretype.eval.event_speed import kills
+
+# The full count is that of `foretype eval events`.
+COUNT = int(os.environ.get("FORETYPE_KILLS", "3"))
+
+
+def test_a_kill_loses_the_last_moment_alone(tmp_path: Path) -> None:
+    found = kills(tmp_path, COUNT, seed=1)
+    assert found["kill_damaged"] == 0
+    assert found["kill_rows"] > 100 * COUNT
+    # a second, and what a machine that runs other tests meanwhile takes on top
+    assert found["kill_lost_s_max"] < 3.0

@@ -1,0 +1,237 @@
+"""The lanes together, over a model that says what it is told to: order, restraint, and why something is withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_minimal import applied
+
+from foretype.context.next_edit import Diagnostic, EditedFile, NextEdit, text_digest
+from foretype.context.workspace import Workspace
+from foretype.model.backend import BackendError, Cancel, Cancelled, EditQuestion, EditResult, FimRequest, FimResult
+from foretype.model.next_edits import Found, Options, next_edits
+
+BEFORE = "SIZE = 1\n\n\ndef log(message):\n    print(message)\n\n\ndef other():\n    return SIZE\n"
+AFTER = BEFORE.replace("SIZE = 1\n", "SIZE = 1\nLEVEL = 2\n")
+ALONE = Options(lanes=("model",))
+Make = Callable[..., Workspace]
+
+
+class Model:
+    """Answers what `says` has for the first line in question, and otherwise that nothing is to be done."""
+
+    name = "scripted"
+
+    def __init__(self, says: dict[str, str] | None = None, gap: float = 1.0, logprob: float = -0.1) -> None:
+        self.says, self.gap, self.logprob = says or {}, gap, logprob
+        self.questions: list[EditQuestion] = []
+
+    def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+        self.questions.append(question)
+        cancel.check()
+        request = question.request
+        window = request.window.start, request.window.stop
+        text = next((text for line, text in self.says.items() if line == request.focused[0].strip()), None)
+        if text is None or self.gap < question.least_gap:
+            return EditResult(window=window, given=(-0.1,), other=(-9.0,))
+        logprobs = (self.logprob,) * 3
+        return EditResult(text, "stop", 3, window, logprobs, given=(-self.gap - 0.1,), other=(-0.1,))
+
+    def complete(self, request: FimRequest, cancel: Cancel) -> FimResult:
+        raise AssertionError
+
+    def prepare(self, request: FimRequest, cancel: Cancel) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[Workspace] = []
+
+    def workspace(**files: str) -> Workspace:
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text, "utf-8")
+        made.append(Workspace.open(tmp_path, None))
+        made[-1].refresh(children=0)
+        return made[-1]
+
+    yield workspace
+    for one in made:
+        one.close()
+
+
+def search(workspace: Workspace, model: Any = None, options: Options = ALONE, **more: Any) -> Found:
+    edited = more.pop("edited", (EditedFile("a.py", "python", BEFORE, AFTER),))
+    return next_edits(workspace, edited, backend=model, options=options, cancel=more.pop("cancel", Cancel()), **more)
+
+
+def reasons(found: Found) -> set[str]:
+    return {one.reason for one in found.withheld}
+
+
+# The model lane
+
+
+def test_an_answer_becomes_the_smallest_edit(make: Make) -> None:
+    model = Model({"return SIZE": "    return SIZE + LEVEL\n"})
+    found = search(make(a=AFTER), model)
+    (edit,) = found.edits
+    assert (edit.path, edit.text, edit.lane, edit.reason) == ("a.py", " + LEVEL", "model", "model")
+    assert edit.digest == text_digest(AFTER)
+    assert applied(AFTER, edit) == AFTER.replace("return SIZE", "return SIZE + LEVEL")
+    assert 0 < edit.confidence < 1 and found.places >= 1
+    assert {"rules", "places", "model"} >= set(found.stages_ms) >= {"places", "model"}
+
+
+def test_the_history_is_told_as_it_happened_or_else_as_the_texts_say(make: Make) -> None:
+    model = Model()
+    search(make(a=AFTER), model)
+    assert model.questions
+    (diff,) = model.questions[0].request.history
+    assert diff.path == "a.py" and diff.diff.startswith("@@ -1,4 +1,5 @@\n SIZE = 1\n+LEVEL = 2\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("    return SIZE\n", "unchanged"),
+        ("    return  SIZE\n", "white_space"),
+        ("    return OTHER\n", "unrelated"),
+        ("    return (LEVEL\n", "parse_error"),
+    ],
+)
+def test_what_is_withheld_says_why(make: Make, text: str, reason: str) -> None:
+    found = search(make(a=AFTER), Model({"return SIZE": text}))
+    assert not found.edits
+    assert reason in reasons(found)
+
+
+def test_a_model_that_would_rather_do_nothing_is_left_alone(make: Make) -> None:
+    found = search(make(a=AFTER), Model({"return SIZE": "    return LEVEL\n"}, gap=-99.0))
+    assert not found.edits and reasons(found) == {"quiet"}
+
+
+def test_what_is_too_unsure_is_not_proposed(make: Make) -> None:
+    model = Model({"return SIZE": "    return LEVEL\n"}, logprob=-2.0)
+    assert search(make(a=AFTER), model).edits
+    assert "unsure" in reasons(search(make(a=AFTER), model, Options(lanes=("model",), threshold=0.5)))
+
+
+def test_where_something_is_known_to_be_due_less_is_enough(make: Make) -> None:
+    model = Model({"return SIZE": "    return LEVEL\n"}, gap=-5.0)
+    workspace = make(a=AFTER)
+    assert not search(workspace, model).edits
+    said = (Diagnostic("a.py", 9, 10, "`SIZE` is wrong here, `LEVEL` is not"),)
+    assert search(workspace, model, diagnostics=said).edits
+
+
+def test_no_more_places_than_asked_for(make: Make) -> None:
+    model = Model()
+    search(make(a=AFTER), model, Options(lanes=("model",), max_places=2))
+    assert len(model.questions) == 2
+    model.questions.clear()
+    search(make(a=AFTER), model, Options(lanes=("model",), deadline_ms=0.0))
+    assert not model.questions
+
+
+def test_comments_alone_call_for_nothing(make: Make) -> None:
+    after = BEFORE.replace("SIZE = 1\n", "SIZE = 1  # of log\n")
+    model = Model()
+    search(make(a=after), model, edited=(EditedFile("a.py", "python", BEFORE, after),))
+    assert not model.questions
+
+
+# Both lanes
+
+SIBLINGS = "def row(cells):\n    a = cells['A']\n    b = cells['B']\n    return a, b\n"
+STRIPPED = SIBLINGS.replace("cells['A']", "cells['A'].strip()")
+
+
+def test_the_same_change_elsewhere_needs_no_model(make: Make) -> None:
+    heard: list[NextEdit] = []
+    edited = (EditedFile("a.py", "python", SIBLINGS, STRIPPED),)
+    found = search(make(a=STRIPPED), None, Options(), edited=edited, on_edit=heard.append)
+    assert [(edit.lane, edit.reason, edit.text) for edit in found.edits] == [("rule", "similar", ".strip()")]
+    assert tuple(heard) == found.edits
+
+
+def test_lanes_can_be_chosen(make: Make) -> None:
+    edited = (EditedFile("a.py", "python", SIBLINGS, STRIPPED),)
+    assert not search(make(a=STRIPPED), None, Options(lanes=("model",)), edited=edited).edits
+    model = Model()
+    search(make(a=STRIPPED), model, Options(lanes=("rule",)), edited=edited)
+    assert not model.questions
+
+
+def test_lines_that_the_rules_change_are_not_asked_about(make: Make) -> None:
+    model = Model({"b = cells['B']": "    b = cells['B'].strip()\n"})
+    edited = (EditedFile("a.py", "python", SIBLINGS, STRIPPED),)
+    found = search(make(a=STRIPPED), model, Options(), edited=edited)
+    assert [edit.lane for edit in found.edits] == ["rule"]
+    assert all("'B'" not in question.request.focused[0] for question in model.questions)
+
+
+def test_a_renaming_is_carried_before_the_model_is_asked(make: Make) -> None:
+    before = "def log(text):\n    print(text)\n\n\nlog('a')\n"
+    after = before.replace("def log", "def record")
+    model = Model({"log('a')": "record('b')\n"})
+    found = search(make(a=after), model, Options(), edited=(EditedFile("a.py", "python", before, after),))
+    assert [(edit.lane, edit.reason) for edit in found.edits] == [("rule", "rename")]
+
+
+def test_a_rejected_edit_is_not_proposed_again(make: Make) -> None:
+    edited = (EditedFile("a.py", "python", SIBLINGS, STRIPPED),)
+    found = search(make(a=STRIPPED), None, Options(), edited=edited, rejected=lambda edit: edit.text == ".strip()")
+    assert not found.edits
+    assert reasons(found) == {"rejected"}
+
+
+# Trouble
+
+
+def test_a_backend_that_cannot_leaves_what_the_rules_found(make: Make) -> None:
+    class Unable(Model):
+        def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+            raise BackendError("cannot")
+
+    edited = (EditedFile("a.py", "python", SIBLINGS, STRIPPED),)
+    found = search(make(a=STRIPPED), Unable(), Options(), edited=edited)
+    assert found.problem == "cannot" and len(found.edits) == 1
+
+
+def test_cancelled_at_the_next_place(make: Make) -> None:
+    cancel = Cancel()
+
+    class Slow(Model):
+        def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
+            cancel.set()
+            return super().edit(question, Cancel())
+
+    model = Slow()
+    with pytest.raises(Cancelled):
+        search(make(a=AFTER), model, cancel=cancel)
+    assert len(model.questions) == 1
+
+
+def test_a_file_that_is_gone_and_one_that_was_not_there(make: Make) -> None:
+    workspace = make(a=AFTER, gone="from a import SIZE\nprint(SIZE)\n")
+    (workspace.root / "gone.py").unlink()
+    files = (EditedFile("a.py", "python", BEFORE, AFTER), EditedFile("new.py", "python", "", "SIZE = 3\n"))
+    found = search(workspace, Model({"return SIZE": "    return LEVEL\n"}), Options(), edited=files)
+    assert {edit.path for edit in found.edits} <= {"a.py"}
+
+
+def test_windows_line_endings_stay(make: Make) -> None:
+    before, after = BEFORE.replace("\n", "\r\n"), AFTER.replace("\n", "\r\n")
+    workspace = make()
+    (workspace.root / "a.py").write_bytes(after.encode())
+    workspace.refresh(children=0)
+    model = Model({"return SIZE": "    size = LEVEL\n    return size\n"})
+    (edit,) = search(workspace, model, edited=(EditedFile("a.py", "python", before, after),)).edits
+    assert applied(after, edit) == after.replace("    return SIZE\r\n", "    size = LEVEL\r\n    return size\r\n")
