@@ -22,7 +22,7 @@ from foretype.context.text import content, split_lines
 from foretype.mining.commit import FileTexts, Hunk
 
 SCHEMA = 1
-FEWEST, MOST = 2, 12  # hunks in a commit
+FEWEST, MOST = 3, 12  # hunks in a commit: of two there is little to tell apart
 _MOST_CHANGED = 250  # lines in a commit, so that a person can take it in
 _MOST_BYTES = 300_000  # in a file
 _AROUND = 3  # unchanged lines shown around a hunk

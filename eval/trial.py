@@ -90,7 +90,7 @@ def compare(control: Sample, treatment: Sample, alpha: float = ALPHA, tuned_for:
     log2_c, log2_t = se2_c / mean_c**2, se2_t / mean_t**2
     log_scale = math.sqrt(log2_c + log2_t)
     fixed = float(stats.t.ppf(1 - alpha / 2, _welch(log2_c, log2_t, units))) * log_scale
-    always = _uniform(sum(units), alpha, tuned_for) * log_scale
+    always = reach(sum(units), alpha, tuned_for) * log_scale
     ratio = mean_t / mean_c
     intervals = (Interval(ratio * math.exp(-half) - 1, ratio * math.exp(half) - 1) for half in (fixed, always))
     return Comparison(mean_c, mean_t, units, ratio - 1, *intervals, p)
@@ -118,7 +118,7 @@ def units_needed(
     return float((z * deviation / math.log1p(lift)) ** 2 * 2 / share)
 
 
-def _uniform(units: int, alpha: float, tuned_for: int) -> float:
+def reach(units: int, alpha: float, tuned_for: int = TUNED_FOR) -> float:
     """By how many standard errors the sequential interval reaches to each side after so many units."""
     rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / tuned_for
     spread = units * rho2
