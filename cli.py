@@ -112,12 +112,12 @@ Command = str | tuple[Arguments, Run] | dict
 COMMANDS: dict[str, tuple[str, Command]] = {
     "serve": ("the language server on standard input and output", (_none, serve)),
     "complete": ("one ghost-text completion, and what it took", "foretype.lsp.once"),
-    "edits": ("next edits for the changes since a commit", "foretype.lsp.edits_once"),
+    "edits": ("next edits for the changes since a commit", "foretype.lsp.edits.once"),
     "index": ("build or refresh the symbol graph of a folder", "foretype.context.command"),
     "context": ("what of the workspace belongs into the prompt at a place", "foretype.lsp.explain"),
     "doctor": ("what is installed, what works, and how to mend what does not", "foretype.lsp.doctor"),
     "mine": ("git histories to training pairs", "foretype.mining.command"),
-    "train": ("an adapter from mined pairs", "foretype.model.train"),
+    "train": ("an adapter from mined pairs", "foretype.model.train.command"),
     "model": (
         "get, verify, build and measure models",
         {
@@ -127,7 +127,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         },
     ),
     "report": ("characters per opportunity, and what would move it", "foretype.eval.report"),
-    "telemetry": ("the event log: what there is, off, on, purge, export", "foretype.lsp.telemetry"),
+    "telemetry": ("the event log: what there is, off, on, purge, export", "foretype.lsp.log.command"),
     "experiment": (
         "experiments on one's own options",
         {"check": ("whether a file is one", "foretype.eval.experiments")},
@@ -141,7 +141,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
             "divergence": ("what quantization changes in the next token", "foretype.eval.divergence"),
             "drafts": ("what drafts save on edits of real commits", "foretype.eval.drafts"),
             "edits": ("next edits, on cases, mined pairs and real commits", "foretype.eval.edits"),
-            "events": ("what the event log costs, and how long a report takes", "foretype.eval.event_speed"),
+            "events": ("what the event log costs, and how long a report takes", "foretype.eval.log.speed"),
             "grouping": ("whether related hunks are found, against labels", "foretype.eval.grouping"),
             "index": ("how fast the symbol graph is, against parsing alone", "foretype.eval.indexing_speed"),
             "mining": ("how fast history is read and filtered", "foretype.eval.mining"),

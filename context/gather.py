@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from foretype.context import environments, languages, needs, secrets, similar, skeleton
+from foretype.context import languages, needs, secrets, similar, skeleton
 from foretype.context.graph import Graph
 from foretype.context.history import DiffEvent
+from foretype.context.index import environments
 from foretype.context.similar import SimilarIndex
 from foretype.context.symbols import Definition
 from foretype.context.text import Snapshot

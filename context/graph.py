@@ -1,7 +1,7 @@
 """The symbol graph of a workspace: what is defined, used and imported where, asked by name and by file.
 
 Answers go by names and imports, not by types: a method is found by its name wherever it is. They come from tables in
-the user's cache folder (`context/indexing.py` keeps them fresh), in a bounded time whatever the workspace holds.
+the user's cache folder (`context/index/indexing.py` keeps them fresh), in a bounded time whatever the workspace holds.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from foretype.context import environments, imports, indexing, languages, libraries, symbol_rows, workers
-from foretype.context.apart import Reader
-from foretype.context.database import Database
+from foretype.context import languages
 from foretype.context.guard import Guard
-from foretype.context.imports import Layout
-from foretype.context.indexing import Progress, Stats
+from foretype.context.index import environments, imports, indexing, libraries, symbol_rows, workers
+from foretype.context.index.apart import Reader
+from foretype.context.index.database import Database
+from foretype.context.index.imports import Layout
+from foretype.context.index.indexing import Progress, Stats
+from foretype.context.index.moves import Move
+from foretype.context.index.symbol_rows import DEFINITION, GO_MOD
 from foretype.context.machine import cores
-from foretype.context.moves import Move
-from foretype.context.symbol_rows import DEFINITION, GO_MOD
 from foretype.context.symbols import Definition, Import, Reference
 
 _log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from foretype.context import environments
 from foretype.context import scene as scenes
 from foretype.context.graph import Graph
+from foretype.context.index import environments
 from foretype.context.languages import Language
 from foretype.context.scene import Chain, Scene
 from foretype.context.symbols import Definition, Import

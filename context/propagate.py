@@ -1,7 +1,7 @@
 """The rule lane of next edits: what an edit to a symbol calls for elsewhere, exact and without a model.
 
-Each change of a symbol (`context/change.py`) is carried on by the rule of its kind. What a rule cannot prove it leaves,
-as a place, to the model lane. An edit that would break a file that parses is dropped with all others of that file.
+Each change of a symbol (`context/rules/change.py`) is carried on by the rule of its kind. What a rule cannot prove it
+leaves, as a place, to the model lane. An edit that would break a file that parses is dropped with all others of it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from foretype.context import change as changes
-from foretype.context import members, moved_imports, parameters, rename, trees
-from foretype.context.change import SymbolChange
 from foretype.context.next_edit import EditedFile, NextEdit, Place, text_digest
-from foretype.context.patches import Outcome, Patch
-from foretype.context.trees import Parsed
-from foretype.context.view import View
+from foretype.context.rules import change as changes
+from foretype.context.rules import members, moved_imports, parameters, rename, trees
+from foretype.context.rules.change import SymbolChange
+from foretype.context.rules.patches import Outcome, Patch
+from foretype.context.rules.trees import Parsed
+from foretype.context.rules.view import View
 from foretype.context.workspace import Workspace
 
 _log = logging.getLogger(__name__)

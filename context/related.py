@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from foretype.context import environments, languages, needs, secrets, skeleton
+from foretype.context import languages, needs, secrets, skeleton
 from foretype.context.graph import Graph
+from foretype.context.index import environments
 from foretype.context.needs import Need
 from foretype.context.rows import Excerpt
 from foretype.context.symbols import Definition

@@ -1,7 +1,7 @@
 """What a source file defines, refers to and imports, read from its syntax tree.
 
 One file at a time and by name alone: what a name means elsewhere is `context/graph.py`'s, which file an import means is
-`context/imports.py`'s. Names that a function binds for itself (parameters, variables) are neither definitions nor
+`context/index/imports.py`'s. Names that a function binds for itself (parameters, variables) are neither definitions nor
 references: nothing outside of the function means them.
 """
 
@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import tree_sitter
 
-from foretype.context import captures, import_statements, languages, signatures
-from foretype.context.captures import Kind
+from foretype.context import languages
+from foretype.context.index import captures, import_statements, signatures
+from foretype.context.index.captures import Kind
 from foretype.context.languages import Language
 
 # A longer file is read up to here; `context/guard.py` refuses it before.

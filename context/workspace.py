@@ -17,8 +17,8 @@ from foretype.context import languages
 from foretype.context.graph import Graph
 from foretype.context.guard import Guard, content_refusal
 from foretype.context.history import DiffEvent, Edit, History
-from foretype.context.indexing import Progress, Stats
-from foretype.context.moves import Move, between
+from foretype.context.index.indexing import Progress, Stats
+from foretype.context.index.moves import Move, between
 from foretype.context.next_edit import EditedFile
 from foretype.context.similar import SimilarIndex
 from foretype.context.text import Snapshot, split_lines

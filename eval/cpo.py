@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from foretype.lsp.event_schema import HORIZONS_S
+from foretype.lsp.log.schema import HORIZONS_S
 
 # name -> numerator and denominator
 FACTORS = {

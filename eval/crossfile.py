@@ -2,10 +2,10 @@
 
 At places of real packages that use something defined in another file, a line or a call's arguments are taken out, and
 one greedy answer is asked for with 256 tokens before the hole and 64 after, and with context beside them, up to 512
-tokens in all: none, similar code, symbols, recent edits, all (`eval/crossfile_context.py`). What is written back is
-compared with what stood there (`eval/matching.py`), and at some places put there for the package's own tests to judge
-(`eval/own_tests.py`), which runs it. Figures to choose by come from the packages of the split "dev", figures to report
-from "test".
+tokens in all: none, similar code, symbols, recent edits, all (`eval/projects/context.py`). What is written back is
+compared with what stood there (`eval/projects/matching.py`), and at some places put there for the package's own tests
+to judge (`eval/projects/own_tests.py`), which runs it. Figures to choose by come from the packages of the split "dev",
+figures to report from "test".
 
 Rows go to `--out` as they are made, and an answer that is there for the very same request to the same model is not
 asked for again: a run that was cut off, or has more arms, goes on from there.
@@ -31,20 +31,15 @@ from tqdm import tqdm
 
 from foretype.context.gather import Snippet
 from foretype.context.machine import cache_dir
-from foretype.eval import (
-    crossfile_context,
-    crossfile_report,
-    crossfile_tasks,
-    engines,
-    matching,
-    own_tests,
-    packages,
-    sandbox,
-)
-from foretype.eval.crossfile_context import ARMS
-from foretype.eval.crossfile_report import Row
-from foretype.eval.crossfile_tasks import Task
-from foretype.eval.packages import Package, PackageError
+from foretype.eval import engines, sandbox
+from foretype.eval.projects import context as crossfile_context
+from foretype.eval.projects import matching, own_tests, packages
+from foretype.eval.projects import report as crossfile_report
+from foretype.eval.projects import tasks as crossfile_tasks
+from foretype.eval.projects.context import ARMS
+from foretype.eval.projects.packages import Package, PackageError
+from foretype.eval.projects.report import Row
+from foretype.eval.projects.tasks import Task
 from foretype.eval.provenance import revision
 from foretype.model.backend import Backend, BackendError, Cancel, FimRequest
 from foretype.model.fim import LAYOUTS

@@ -33,8 +33,9 @@ from tqdm import tqdm
 from foretype.context.graph import Graph
 from foretype.context.machine import cache_dir
 from foretype.context.symbols import Definition
-from foretype.eval import packages, stats
-from foretype.eval.packages import Package, PackageError
+from foretype.eval import stats
+from foretype.eval.projects import packages
+from foretype.eval.projects.packages import Package, PackageError
 from foretype.eval.provenance import revision
 
 Kind = Literal["imported", "same_file", "member"]

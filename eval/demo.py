@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from foretype.context import ghost, languages
 from foretype.context.text import split_lines
-from foretype.eval.editor import Answer, Document
+from foretype.eval.typing.editor import Answer, Document
 from foretype.lsp.wire import Client, ResponseError, ServerEnded
 
 REPOSITORY = Path(__file__).resolve().parent.parent

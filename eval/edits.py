@@ -1,9 +1,9 @@
 """`foretype eval edits`: how good proposed next edits are, on cases with files, mined rows, or real commits.
 
 `--cases` asks at each acceptance case (`eval/cases/edits/README.md`) in a workspace of its own, `--archives` at
-scenarios of other projects (`eval/edit_archives.py`), `--pairs` asks the model alone at mined rows
-(`eval/edit_rows.py`), and `--commits` asks the rules alone at commits that rename or re-sign a symbol
-(`eval/carried.py`). What is proposed is judged by `eval/edit_metrics.py`.
+scenarios of other projects (`eval/next_edits/archives.py`), `--pairs` asks the model alone at mined rows
+(`eval/next_edits/rows.py`), and `--commits` asks the rules alone at commits that rename or re-sign a symbol
+(`eval/next_edits/carried.py`). What is proposed is judged by `eval/next_edits/metrics.py`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ from foretype.context.hunks import hunks
 from foretype.context.next_edit import Lane, NextEdit
 from foretype.context.text import Snapshot, split_lines
 from foretype.context.workspace import Workspace
-from foretype.eval import carried, edit_archives, edit_cases, edit_metrics, edit_report, edit_rows, engines
-from foretype.eval.edit_cases import EditCase
-from foretype.eval.edit_report import Row
+from foretype.eval import engines
+from foretype.eval.next_edits import archives as edit_archives
+from foretype.eval.next_edits import carried
+from foretype.eval.next_edits import cases as edit_cases
+from foretype.eval.next_edits import metrics as edit_metrics
+from foretype.eval.next_edits import report as edit_report
+from foretype.eval.next_edits import rows as edit_rows
+from foretype.eval.next_edits.cases import EditCase
+from foretype.eval.next_edits.report import Row
 from foretype.eval.provenance import revision
 from foretype.model.backend import Backend, BackendError, Cancel
 from foretype.model.edits import FORMATS

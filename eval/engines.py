@@ -79,7 +79,7 @@ def _hf(args: argparse.Namespace) -> Backend:
 
 
 def _llama_server(args: argparse.Namespace) -> Backend:
-    from foretype.eval.llama_server import LlamaServer
+    from foretype.eval.llama.server import LlamaServer
 
     return LlamaServer(args.url or LLAMA_SERVER_URL, timeout_s=TIMEOUT_S)
 

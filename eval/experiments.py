@@ -21,12 +21,13 @@ import numpy as np
 
 from foretype.eval import trial
 from foretype.eval.cpo import CPO, FACTORS, ratio
-from foretype.eval.event_cells import Cells, Window, of_log
+from foretype.eval.log.cells import Cells, Window, of_log
 from foretype.eval.trial import Sample
-from foretype.lsp import experiments, installation
-from foretype.lsp.event_schema import COUNTED
-from foretype.lsp.event_store import StoreError
+from foretype.lsp import experiments
 from foretype.lsp.experiments import Experiment, ExperimentError, Unit
+from foretype.lsp.log import installation
+from foretype.lsp.log.schema import COUNTED
+from foretype.lsp.log.store import StoreError
 
 LIFTS = (0.05, 0.1, 0.2)
 # What a guard-rail is a ratio of, and whether more of it is better.
@@ -320,7 +321,7 @@ def _planned(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _past() -> Sample | None:
     """Characters and opportunities of the sessions of one's own log."""
-    from foretype.eval.event_report import by_session
+    from foretype.eval.log.figures import by_session
 
     try:
         cells = of_log(installation.database(), Window(0, 0))

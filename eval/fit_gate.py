@@ -15,10 +15,10 @@ from typing import Any
 from tqdm import tqdm
 
 from foretype.eval import gate, gate_rows
-from foretype.eval.foretype_server import ServerError
 from foretype.eval.gate_rows import Decision
 from foretype.eval.provenance import revision
-from foretype.eval.traces import HistoryError
+from foretype.eval.typing.foretype_server import ServerError
+from foretype.eval.typing.traces import HistoryError
 from foretype.lsp.wire import ServerEnded
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from foretype.eval.developer import READING_MS
 from foretype.eval.gate_rows import Decision
-from foretype.eval.keystrokes import KEY_MS, SIGMA
+from foretype.eval.typing.developer import READING_MS
+from foretype.eval.typing.keystrokes import KEY_MS, SIGMA
 
 # Of the standardised weights: L2 as much as so many rows say. Set by cross-validation on the rows of the shipped fit.
 PENALTY = 10.0

@@ -18,12 +18,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-from foretype.eval import traces
-from foretype.eval.buffer import behind
-from foretype.eval.checkout import Checkout
-from foretype.eval.developer import Developer, keys_within
-from foretype.eval.foretype_server import ForetypeServer, ServerError
-from foretype.eval.traces import Change, Insert, Move, Open, Step, Trace
+from foretype.eval.typing import traces
+from foretype.eval.typing.buffer import behind
+from foretype.eval.typing.checkout import Checkout
+from foretype.eval.typing.developer import Developer, keys_within
+from foretype.eval.typing.foretype_server import ForetypeServer, ServerError
+from foretype.eval.typing.traces import Change, Insert, Move, Open, Step, Trace
 
 # Every so many keys, on average: neighbours have the same answer.
 EVERY = 8

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from foretype.context import languages
-from foretype.context.database import Database
 from foretype.context.graph import Graph
 from foretype.context.guard import Guard, content_refusal
-from foretype.context.indexing import indexed
+from foretype.context.index.database import Database
+from foretype.context.index.indexing import indexed
 from foretype.context.machine import cores, peak_mib
 from foretype.eval.provenance import revision
 

@@ -26,8 +26,9 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from foretype.eval import engines, runner, sandbox, stats
-from foretype.eval.pool import in_order
+from foretype.eval import engines, sandbox, stats
+from foretype.eval.cage import runner
+from foretype.eval.cage.pool import in_order
 from foretype.eval.provenance import revision
 from foretype.model.backend import Backend, BackendError, Cancel, FimRequest
 

@@ -31,8 +31,9 @@ from tqdm import tqdm
 from foretype.context.machine import cache_dir
 from foretype.context.row_files import SPLITS, ShardError, Split, lines, manifest, read
 from foretype.context.rows import Diff, EditRow, Row
-from foretype.eval import infill, packages
-from foretype.eval.packages import PackageError
+from foretype.eval import infill
+from foretype.eval.projects import packages
+from foretype.eval.projects.packages import PackageError
 from foretype.mining import shards
 from foretype.mining.touched import KEYWORDS
 

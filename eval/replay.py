@@ -20,13 +20,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from foretype.eval import replay_report, replay_rows, traces
-from foretype.eval.assistant import Assistant
-from foretype.eval.checkout import Checkout
-from foretype.eval.play import Clock, RealClock, SkippingClock, play
 from foretype.eval.provenance import revision
-from foretype.eval.replay_rows import Played, RowsError
-from foretype.eval.traces import Trace
+from foretype.eval.typing import report as replay_report
+from foretype.eval.typing import rows as replay_rows
+from foretype.eval.typing import traces
+from foretype.eval.typing.assistant import Assistant
+from foretype.eval.typing.checkout import Checkout
+from foretype.eval.typing.play import Clock, RealClock, SkippingClock, play
+from foretype.eval.typing.rows import Played, RowsError
+from foretype.eval.typing.traces import Trace
 from foretype.model.backend import BackendError
 
 OURS, PEER = "foretype", "peer"
@@ -77,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, openers: Mapping[str, Opener] | None = None) -> int:
     """Plays the traces and prints what came of them; the exit status. `openers` stand in for the sides that `args`
     name."""
-    from foretype.eval.foretype_server import ServerError
+    from foretype.eval.typing.foretype_server import ServerError
     from foretype.lsp.wire import ServerEnded
 
     try:
@@ -126,12 +128,12 @@ def sides(args: argparse.Namespace) -> dict[str, Opener]:
     options = server_options(args)
 
     def ours(root: Path) -> Assistant:
-        from foretype.eval.foretype_server import ForetypeServer
+        from foretype.eval.typing.foretype_server import ForetypeServer
 
         return ForetypeServer(root, options)
 
     def peer(root: Path) -> Assistant:
-        from foretype.eval.llama_vim import LlamaVim
+        from foretype.eval.llama.vim import LlamaVim
 
         return LlamaVim(args.against)
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from foretype.eval.event_cells import Window, of_files, of_log
-from foretype.eval.event_report import BY, PERCENTILES, report
-from foretype.lsp import installation
-from foretype.lsp.event_store import StoreError
+from foretype.eval.log.cells import Window, of_files, of_log
+from foretype.eval.log.figures import BY, PERCENTILES, report
 from foretype.lsp.experiments import ExperimentError, read
+from foretype.lsp.log import installation
+from foretype.lsp.log.store import StoreError
 
 _UNITS_S = {"h": 3600, "d": 86_400, "w": 604_800}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from foretype.eval import report_charts as charts
+from foretype.eval.log import charts
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #ffffff; --ink: #16191d; --muted: #5b6470; --grid: #dfe3e8;

@@ -23,7 +23,7 @@ from pathlib import Path
 SCRATCH_MIB = 64  # of the file system that a program may write to
 PROCESSES = 32
 PRIVATE = Path("/tmp")  # the folder that a program may write to, its own
-CHILD = Path(__file__).with_name("sandbox_child.py")
+CHILD = Path(__file__).parent / "cage" / "child.py"
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _USEFUL = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
@@ -58,13 +58,13 @@ class Sandbox:
         else:
             cage += ["--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
         cage += ["--ro-bind", "/usr", "/usr"]
-        for path in _SYSTEM:
-            if os.path.islink(path):
-                cage += ["--symlink", os.readlink(path), path]
-            elif os.path.isdir(path):
-                cage += ["--ro-bind", path, path]
-        for path in _USEFUL:
-            cage += ["--ro-bind-try", path, path]
+        for name in _SYSTEM:
+            if os.path.islink(name):
+                cage += ["--symlink", os.readlink(name), name]
+            elif os.path.isdir(name):
+                cage += ["--ro-bind", name, name]
+        for name in _USEFUL:
+            cage += ["--ro-bind-try", name, name]
         cage += ["--proc", "/proc", "--dev", "/dev"]
         cage += ["--perms", "1777", "--size", str(SCRATCH_MIB << 20), "--tmpfs", str(PRIVATE)]
         seen = [path for path in dict.fromkeys([base, CHILD, *readable]) if not path.is_relative_to("/usr")]
@@ -113,7 +113,7 @@ def open_sandbox(unsafe: bool = False) -> Sandbox:
 
 @functools.cache
 def _tried() -> Sandbox:
-    from foretype.eval.attacks import attack
+    from foretype.eval.cage.attacks import attack
 
     if sys.platform != "linux":
         raise SandboxError(

@@ -15,6 +15,7 @@ import json
 import math
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def figures(experiments: int, units: int, seed: int) -> dict[str, float | int | list[float]]:
+def figures(experiments: int, units: int, seed: int) -> dict[str, Any]:
     """Shares of experiments, with Wilson intervals."""
     rng = np.random.default_rng(seed)
     same = [experiment(rng, units, 0.0) for _ in range(experiments)]
@@ -89,7 +90,7 @@ def figures(experiments: int, units: int, seed: int) -> dict[str, float | int | 
         "rows_reject": [one.by_rows for one in same],
         "power": [one.fixed for one in different],
     }
-    found: dict[str, float | int | list[float]] = {}
+    found: dict[str, Any] = {}
     for name, values in shares.items():
         found[name] = sum(values) / experiments
         found[f"{name}_ci"] = [round(bound, 4) for bound in wilson(sum(values), experiments)]

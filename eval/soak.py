@@ -23,12 +23,13 @@ from typing import Any
 
 import psutil
 
-from foretype.eval import replay, traces
-from foretype.eval.checkout import Checkout
-from foretype.eval.foretype_server import SERVE, ForetypeServer, ServerError
-from foretype.eval.play import play
+from foretype.eval import replay
 from foretype.eval.provenance import revision
-from foretype.eval.traces import HistoryError, Trace
+from foretype.eval.typing import traces
+from foretype.eval.typing.checkout import Checkout
+from foretype.eval.typing.foretype_server import SERVE, ForetypeServer, ServerError
+from foretype.eval.typing.play import play
+from foretype.eval.typing.traces import HistoryError, Trace
 from foretype.lsp.wire import Client, ServerEnded
 
 MOST_GROWTH = 0.05

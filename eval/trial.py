@@ -92,8 +92,8 @@ def compare(control: Sample, treatment: Sample, alpha: float = ALPHA, tuned_for:
     fixed = float(stats.t.ppf(1 - alpha / 2, _welch(log2_c, log2_t, units))) * log_scale
     always = reach(sum(units), alpha, tuned_for) * log_scale
     ratio = mean_t / mean_c
-    intervals = (Interval(ratio * math.exp(-half) - 1, ratio * math.exp(half) - 1) for half in (fixed, always))
-    return Comparison(mean_c, mean_t, units, ratio - 1, *intervals, p)
+    once, looked = (Interval(ratio * math.exp(-half) - 1, ratio * math.exp(half) - 1) for half in (fixed, always))
+    return Comparison(mean_c, mean_t, units, ratio - 1, once, looked, p)
 
 
 def mismatch(units: Sequence[int], weights: Sequence[float]) -> float:

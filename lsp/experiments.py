@@ -163,9 +163,9 @@ def parse(table: Mapping[str, Any]) -> Experiment:
         raise ExperimentError(f"guardrails: {unknown_rails[0]!r} is none of {', '.join(GUARDRAILS)}")
     coverage = _share(table.get("coverage", 1.0), "coverage")
     layer = _layer(table["layer"]) if "layer" in table else None
-    limits = [_count(stop.get(name, 0), f"stop.{name}") for name in ("opportunities", "days")]
-    arms = _arms(table.get("arms"))
-    return Experiment(key, str(table.get("phase", "1")), unit, arms, coverage, layer, start, *limits, guardrails)
+    opportunities, days = (_count(stop.get(name, 0), f"stop.{name}") for name in ("opportunities", "days"))
+    arms, phase = _arms(table.get("arms")), str(table.get("phase", "1"))
+    return Experiment(key, phase, unit, arms, coverage, layer, start, opportunities, days, guardrails)
 
 
 def overridden(options: Options, arms: Iterable[Arm]) -> Options:

@@ -23,15 +23,15 @@ from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 
 from foretype import __version__
-from foretype.lsp import edit_handlers
 from foretype.lsp.arms import take_part
-from foretype.lsp.edit_handlers import suggestion_id
+from foretype.lsp.edits import handlers as edit_handlers
+from foretype.lsp.edits.handlers import suggestion_id
 from foretype.lsp.events import Ledger, utf16_length
 from foretype.lsp.host import Host
+from foretype.lsp.log.recorder import Recorder, Setting, figures_of_today
 from foretype.lsp.options import Options, load
 from foretype.lsp.outcome import Suggestion
 from foretype.lsp.protocol import Protocol, converter
-from foretype.lsp.recorder import Recorder, Setting, figures_of_today
 from foretype.lsp.reports import StatusReports, complain, start_logging
 from foretype.lsp.session import Session, open_all
 from foretype.lsp.stdio import messages, take_streams

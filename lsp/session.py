@@ -19,12 +19,12 @@ from typing import Any
 from foretype.context.text import Snapshot, column_from_units, content, inserted
 from foretype.lsp import policy
 from foretype.lsp.documents import Documents, path_inside
-from foretype.lsp.event_log import Log
+from foretype.lsp.edits.session import Listing, NextEdits
 from foretype.lsp.events import Ledger
 from foretype.lsp.host import Host, open_backend
 from foretype.lsp.job import Job
+from foretype.lsp.log.opportunities import Log
 from foretype.lsp.memory import Memory, Place
-from foretype.lsp.next_edits import Listing, NextEdits
 from foretype.lsp.options import Options
 from foretype.lsp.outcome import REASONS, Ask, Nothing, Outcome, Reason, Suggestion
 from foretype.lsp.project import Project

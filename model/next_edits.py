@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from foretype.context import change, minimal, places, propagate, repeat, rows
+from foretype.context import minimal, places, propagate, repeat, rows
 from foretype.context.hunks import WORD, hunks, lines_of, substance, unified
 from foretype.context.next_edit import Diagnostic, EditedFile, Lane, NextEdit, Place
 from foretype.context.rows import Diff, Window
+from foretype.context.rules import change
 from foretype.context.text import split_lines
 from foretype.model import edit_filters
 from foretype.model.backend import Backend, BackendError, Cancel, EditQuestion, EditResult

@@ -9,7 +9,7 @@ import pytest
 from stub_openai import StubOpenAI
 
 from foretype.eval import demo
-from foretype.eval.editor import Document
+from foretype.eval.typing.editor import Document
 from foretype.lsp.wire import Client
 
 

@@ -13,9 +13,9 @@ import pytest
 from serving import METHOD, place, start
 from stub_openai import StubOpenAI
 
-from foretype.lsp import installation
-from foretype.lsp.event_schema import COLUMNS
-from foretype.lsp.event_store import reader
+from foretype.lsp.log import installation
+from foretype.lsp.log.schema import COLUMNS
+from foretype.lsp.log.store import reader
 from foretype.lsp.wire import Client
 
 URI = "file:///events/secret_file.py"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from foretype.eval.event_speed import kills
+from foretype.eval.log.speed import kills
 
 # The full count is that of `foretype eval events`.
 COUNT = int(os.environ.get("FORETYPE_KILLS", "3"))

@@ -12,10 +12,11 @@ import pytest
 from serving import SERVE, options, until
 from stub_openai import StubOpenAI
 
-from foretype.eval import play, replay
-from foretype.eval.foretype_server import ForetypeServer, ServerError
-from foretype.eval.keystrokes import Key
-from foretype.eval.traces import File, Insert, Move, Open, Trace
+from foretype.eval import replay
+from foretype.eval.typing import play
+from foretype.eval.typing.foretype_server import ForetypeServer, ServerError
+from foretype.eval.typing.keystrokes import Key
+from foretype.eval.typing.traces import File, Insert, Move, Open, Trace
 
 TEXT = "def total(values):\n    return sum(values)\n"
 

@@ -11,7 +11,8 @@ import pytest
 from serving import SERVE, options
 from stub_openai import StubOpenAI
 
-from foretype.eval import keystrokes, play, soak
+from foretype.eval import soak
+from foretype.eval.typing import keystrokes, play
 
 
 def test_a_short_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from answering import answer
 
-from foretype.context import symbol_rows
-from foretype.context.apart import Reader
-from foretype.context.moves import Move, between
+from foretype.context.index import symbol_rows
+from foretype.context.index.apart import Reader
+from foretype.context.index.moves import Move, between
+from foretype.context.index.workers import Helper
 from foretype.context.text import Snapshot, split_lines
-from foretype.context.workers import Helper
 from foretype.context.workspace import Workspace
 
 SOURCE = """from shop import Cart as C

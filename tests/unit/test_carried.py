@@ -9,8 +9,10 @@ import pytest
 from histories import Made, repository
 
 from foretype.context.next_edit import NextEdit, Span, text_digest
-from foretype.eval import carried, carried_commits, edits, heads
-from foretype.eval.carried_commits import Task
+from foretype.eval import edits
+from foretype.eval.next_edits import carried, heads
+from foretype.eval.next_edits import commits as carried_commits
+from foretype.eval.next_edits.commits import Task
 from foretype.mining.git import History
 
 _LIB = "def area(width, height):\n    return width * height\n\n\ndef twice(width):\n    return area(width, width)\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from carrying import edited
 
-from foretype.context.change import aligned, symbol_changes
-from foretype.context.declared import Parameter
 from foretype.context.next_edit import EditedFile
+from foretype.context.rules.change import aligned, symbol_changes
+from foretype.context.rules.declared import Parameter
 
 
 def changes(path, before, *replacements):

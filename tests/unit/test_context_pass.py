@@ -190,7 +190,8 @@ def test_a_renamed_file_is_known_by_its_new_name_alone(tmp_path: Path) -> None:
 
 def test_no_secret_of_another_file_is_shown(tmp_path: Path) -> None:
     holders = {
-        f"{kind}.py": f"def open_vault_{kind}(door_{kind}):\n    handle_{kind} = door_{kind}.handle\n{planted}    return 1\n"
+        f"{kind}.py": f"def open_vault_{kind}(door_{kind}):\n    handle_{kind} = door_{kind}.handle\n"
+        f"{planted}    return 1\n"
         for kind, planted in PLANTED.items()
     }
     before = "def first(one):\n    return one\n"

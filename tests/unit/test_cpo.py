@@ -20,7 +20,7 @@ from foretype.eval.cpo import (
     retention,
     t_quantile,
 )
-from foretype.lsp.event_schema import HORIZONS_S
+from foretype.lsp.log.schema import HORIZONS_S
 
 _KEPT = [f"{name}_{seconds}" for name in ("looked_at", "retained") for seconds in HORIZONS_S]
 

@@ -11,8 +11,11 @@ from tiny_package import DRAW, write_files, write_sdist
 from foretype.context.gather import Snippet
 from foretype.context.history import History
 from foretype.context.text import Snapshot, split_lines
-from foretype.eval import crossfile, crossfile_context, crossfile_report, own_tests, packages
-from foretype.eval.crossfile_tasks import Task, make
+from foretype.eval import crossfile
+from foretype.eval.projects import context as crossfile_context
+from foretype.eval.projects import own_tests, packages
+from foretype.eval.projects import report as crossfile_report
+from foretype.eval.projects.tasks import Task, make
 from foretype.model.backend import BackendError, Cancel, FimRequest, FimResult
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tiny_package import DRAW, write_files
 
-from foretype.eval.crossfile_tasks import Task, make
+from foretype.eval.projects.tasks import Task, make
 
 
 @pytest.fixture

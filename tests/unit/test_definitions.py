@@ -7,7 +7,7 @@ from tiny_package import write_files
 from foretype.context.graph import Graph
 from foretype.eval import definitions
 from foretype.eval.definitions import Judged, Meaning, Use
-from foretype.eval.packages import Package
+from foretype.eval.projects.packages import Package
 
 CODE = """\
 import os

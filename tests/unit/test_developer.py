@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foretype.eval.developer import Developer, keys_within
+from foretype.eval.typing.developer import Developer, keys_within
 
 
 def test_a_suggestion_is_read_once_while_its_text_is_typed() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from foretype.context import languages
-from foretype.eval import edit_cases, edit_metrics
-from foretype.eval.edit_cases import KINDS, CaseError, EditCase, Spot, parse
+from foretype.eval.next_edits import cases as edit_cases
+from foretype.eval.next_edits import metrics as edit_metrics
+from foretype.eval.next_edits.cases import KINDS, CaseError, EditCase, Spot, parse
 
 FOLDER = Path(edit_cases.__file__).with_name("cases") / "edits"
 CASES = edit_cases.read_folder(FOLDER)

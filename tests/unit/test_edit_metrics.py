@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from foretype.context.next_edit import EditedFile, NextEdit, Span, text_digest
-from foretype.eval.edit_metrics import applied, delta_chrf, done_by, judge
+from foretype.eval.next_edits.metrics import applied, delta_chrf, done_by, judge
 
 _TEXT = "a = one\nb = 2\nc = one\nd = 4\ne = one\n"
 _NOW = {"m.py": _TEXT, "n.py": "x = one\n"}

@@ -9,7 +9,7 @@ import pytest
 from foretype.context.next_edit import Diagnostic
 from foretype.context.text import Snapshot, split_lines
 from foretype.lsp.documents import Edit
-from foretype.lsp.edit_policy import Cause, Past, awaited, behind, held, news
+from foretype.lsp.edits.policy import Cause, Past, awaited, behind, held, news
 from foretype.lsp.options import EditsOptions
 
 OPTIONS = EditsOptions()

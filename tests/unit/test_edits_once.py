@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from foretype.context.next_edit import NextEdit, Span, text_digest
-from foretype.lsp import edit_search, edits_once
-from foretype.lsp.edit_search import Search
-from foretype.lsp.since import SinceError, edited_since
+from foretype.lsp.edits import once as edits_once
+from foretype.lsp.edits import search as edit_search
+from foretype.lsp.edits.search import Search
+from foretype.lsp.edits.since import SinceError, edited_since
 from foretype.model.next_edits import Found
 
 LIB = "def log(text):\n    print(text)\n"

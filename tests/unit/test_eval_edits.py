@@ -12,8 +12,12 @@ from foretype.context.hunks import lines_of
 from foretype.context.minimal import edit as minimal_edit
 from foretype.context.next_edit import EditedFile, NextEdit
 from foretype.context.rows import Diff, EditRow, Origin, Target, Window
-from foretype.eval import edit_archives, edit_cases, edit_report, edit_rows, edits
-from foretype.eval.edit_cases import CaseError, EditCase
+from foretype.eval import edits
+from foretype.eval.next_edits import archives as edit_archives
+from foretype.eval.next_edits import cases as edit_cases
+from foretype.eval.next_edits import report as edit_report
+from foretype.eval.next_edits import rows as edit_rows
+from foretype.eval.next_edits.cases import CaseError, EditCase
 from foretype.model.backend import Backend, BackendError, Cancel, EditQuestion, EditResult, FimRequest, FimResult
 from foretype.model.edits import FORMATS
 from foretype.model.next_edits import Found, Options

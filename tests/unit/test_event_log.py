@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from foretype.lsp.documents import Documents
-from foretype.lsp.event_log import Log, Ticket
-from foretype.lsp.event_schema import Capture, Opportunity, Run
 from foretype.lsp.events import Ledger
+from foretype.lsp.log.opportunities import Log, Ticket
+from foretype.lsp.log.schema import Capture, Opportunity, Run
 from foretype.lsp.outcome import Figures, Nothing, Reason, Suggestion
 
 URI = "file:///w/a.py"

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from foretype.lsp import event_store, installation
-from foretype.lsp.event_schema import COLUMNS, VERSION, Capture, Opportunity, Run, migrate, values
-from foretype.lsp.event_store import Store, StoreError, purge, reader, today
-from foretype.lsp.event_writer import Writer
+from foretype.lsp.log import installation
+from foretype.lsp.log import store as event_store
+from foretype.lsp.log.schema import COLUMNS, VERSION, Capture, Opportunity, Run, migrate, values
+from foretype.lsp.log.store import Store, StoreError, purge, reader, today
+from foretype.lsp.log.writer import Writer
 
 NOW = int(time.time() * 1000)
 
@@ -141,7 +142,7 @@ def test_a_full_disk_loses_nothing_once_there_is_room(path: Path, told: list[str
         write_for_real(store, batch)
 
     monkeypatch.setattr(Store, "write", write_)
-    monkeypatch.setattr("foretype.lsp.event_filing._RETRY_S", 0.0)
+    monkeypatch.setattr("foretype.lsp.log.filing._RETRY_S", 0.0)
     writer = Writer(path, told.append)
     writer.put(Opportunity(7, 0, NOW))
     settle(lambda: bool(told))
@@ -153,7 +154,7 @@ def test_a_full_disk_loses_nothing_once_there_is_room(path: Path, told: list[str
 
 
 def test_when_too_many_wait_no_more_are_taken_and_that_is_counted(path: Path, told: list[str], monkeypatch) -> None:
-    monkeypatch.setattr("foretype.lsp.event_writer.INTERVAL_S", 60.0)
+    monkeypatch.setattr("foretype.lsp.log.writer.INTERVAL_S", 60.0)
     writer = Writer(path, told.append, capacity=10)
     settle(path.exists)
     for _ in range(2):  # what goes on with a row that waits is no further one
@@ -278,5 +279,5 @@ def settle(done: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("foretype.lsp.event_writer.INTERVAL_S", 0.01)
+    monkeypatch.setattr("foretype.lsp.log.writer.INTERVAL_S", 0.01)
     yield

@@ -10,7 +10,7 @@ import pytest
 
 from foretype import cli
 from foretype.eval import experiments
-from foretype.eval.event_cells import KEYS, SUMS, Cells
+from foretype.eval.log.cells import KEYS, SUMS, Cells
 from foretype.lsp.experiments import Experiment, arm_of, parse
 
 ARMS = [{"name": "control", "weight": 0.5}, {"name": "wide", "weight": 0.5, "options": {"context.tokens": 256}}]

@@ -16,8 +16,8 @@ from foretype.context import languages
 from foretype.eval import fit_gate, gate_rows
 from foretype.eval import gate as worth
 from foretype.eval.gate_rows import Decision, decisions
-from foretype.eval.keystrokes import Key
-from foretype.eval.traces import Change, File, Insert, Move, Open, Trace
+from foretype.eval.typing.keystrokes import Key
+from foretype.eval.typing.traces import Change, File, Insert, Move, Open, Trace
 from foretype.lsp import gate
 from foretype.lsp.trim import Place
 from foretype.model.backend import FimResult

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from foretype.context import command, indexing, symbol_rows
+from foretype.context import command
 from foretype.context.graph import Graph
 from foretype.context.guard import Guard
-from foretype.context.indexing import Stats
+from foretype.context.index import indexing, symbol_rows
+from foretype.context.index.indexing import Stats
 
 SHOP = {
     "shop/__init__.py": "from .cart import Cart\nfrom .money import *\n",
@@ -241,7 +242,7 @@ def test_damage_that_shows_later_costs_one_answer(graph: Graph, shop: Path, tmp_
 def test_another_version_has_its_own_file(
     graph: Graph, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("foretype.context.symbol_rows.edition", lambda: "other")
+    monkeypatch.setattr("foretype.context.index.symbol_rows.edition", lambda: "other")
     other = Graph.open(shop, tmp_path / "cache")
     assert other.paths() == frozenset() and not other.problem
     old = database_file(graph)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from foretype.context import import_statements, imports, languages
-from foretype.context.imports import Layout
+from foretype.context import languages
+from foretype.context.index import import_statements, imports
+from foretype.context.index.imports import Layout
 from foretype.context.symbols import Import
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from foretype.context import environments
 from foretype.context.gather import Budget, Snippet, gather
+from foretype.context.index import environments
 from foretype.context.text import Snapshot, split_lines
 from foretype.context.workspace import Workspace
 

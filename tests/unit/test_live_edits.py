@@ -11,9 +11,9 @@ from test_rebase import Entry, Position, Range
 from foretype.context.next_edit import NextEdit, Span, text_digest
 from foretype.context.text import split_lines
 from foretype.lsp.documents import Documents
-from foretype.lsp.live_edits import LiveEdit, LiveEdits
-from foretype.lsp.present import Texts
-from foretype.lsp.rebase import applied
+from foretype.lsp.edits.live import LiveEdit, LiveEdits
+from foretype.lsp.edits.present import Texts
+from foretype.lsp.edits.rebase import applied
 
 TEXT = "log(1)\nx = log(log(2))\nlog(3)\n"
 

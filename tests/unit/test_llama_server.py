@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from foretype.eval.llama_server import LlamaServer
+from foretype.eval.llama.server import LlamaServer
 from foretype.model.backend import BackendError, Cancel, Cancelled, ContextFile, FimRequest
 
 PROPERTIES = {"model_path": "/models/coder.gguf", "build_info": "b11434-abc"}

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from foretype.eval import llama_fim, llama_plugin
-from foretype.eval.assistant import Shown
-from foretype.eval.llama_cache import CACHED, LOOK_BACK, Answer, Cache
-from foretype.eval.llama_fim import Hint, hint, window, window_after
-from foretype.eval.llama_ring import Chunk, Ring, similarity
-from foretype.eval.llama_vim import LlamaVim, listener
+from foretype.eval.llama import fim as llama_fim
+from foretype.eval.llama import plugin as llama_plugin
+from foretype.eval.llama.cache import CACHED, LOOK_BACK, Answer, Cache
+from foretype.eval.llama.fim import Hint, hint, window, window_after
+from foretype.eval.llama.ring import Chunk, Ring, similarity
+from foretype.eval.llama.vim import LlamaVim, listener
+from foretype.eval.typing.assistant import Shown
 from foretype.model.backend import BackendError
 
 PATIENCE_S = 5.0

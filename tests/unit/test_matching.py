@@ -1,6 +1,6 @@
 import pytest
 
-from foretype.eval.matching import edit_similarity, identifiers, match
+from foretype.eval.projects.matching import edit_similarity, identifiers, match
 
 
 def test_white_space_around_does_not_count() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foretype.context.text import Snapshot
 from foretype.lsp.documents import Documents, Edit
-from foretype.lsp.opportunity import Group, behind, groups, keys, narrowed
+from foretype.lsp.log.opportunity import Group, behind, groups, keys, narrowed
 
 LONG_AGO = 10.0
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from foretype.eval import own_tests
-from foretype.eval.crossfile_tasks import Task
-from foretype.eval.own_tests import Judge
-from foretype.eval.packages import Package
+from foretype.eval.projects import own_tests
+from foretype.eval.projects.own_tests import Judge
+from foretype.eval.projects.packages import Package
+from foretype.eval.projects.tasks import Task
 
 pytest.importorskip("coverage")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tiny_package import write_sdist
 
-from foretype.eval import packages, sdists
-from foretype.eval.packages import PACKAGES, Package, PackageError
+from foretype.eval.projects import packages, sdists
+from foretype.eval.projects.packages import PACKAGES, Package, PackageError
 
 
 def test_enough_packages_pinned_in_two_halves() -> None:

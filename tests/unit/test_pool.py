@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from foretype.eval.pool import in_order
+from foretype.eval.cage.pool import in_order
 
 
 def test_results_come_in_the_order_of_the_items() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from carrying import carried_files, edited
 
-from foretype.context import module_names
 from foretype.context.next_edit import EditedFile
+from foretype.context.rules import module_names
 
 
 def moved(tmp_path, files, old, new):

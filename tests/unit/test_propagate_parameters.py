@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from carrying import carried
 
-from foretype.context import calls, trees
 from foretype.context.languages import find
+from foretype.context.rules import calls, trees
 
 
 def calls_after(tmp_path, old, new, *lines, before="", path="a.py"):

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from foretype.context.next_edit import Span
 from foretype.context.text import split_lines
-from foretype.lsp import rebase
 from foretype.lsp.documents import Documents, Edit
-from foretype.lsp.rebase import Standing, applied, beside, moved, stands, text_at
+from foretype.lsp.edits import rebase
+from foretype.lsp.edits.rebase import Standing, applied, beside, moved, stands, text_at
 
 TEXT = "def log(text):\n    print(text)\n\nlog(1)\nlog(2) + log(3)\n"
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from foretype.eval import replay, replay_report, replay_rows
-from foretype.eval.assistant import Shown
-from foretype.eval.buffer import Buffer
-from foretype.eval.keystrokes import Key
-from foretype.eval.play import Row, play
-from foretype.eval.replay_rows import Played, RowsError
-from foretype.eval.traces import Change, File, Insert, Move, Open, Step, Trace
+from foretype.eval import replay
+from foretype.eval.typing import report as replay_report
+from foretype.eval.typing import rows as replay_rows
+from foretype.eval.typing.assistant import Shown
+from foretype.eval.typing.buffer import Buffer
+from foretype.eval.typing.keystrokes import Key
+from foretype.eval.typing.play import Row, play
+from foretype.eval.typing.rows import Played, RowsError
+from foretype.eval.typing.traces import Change, File, Insert, Move, Open, Step, Trace
 
 
 class Time:

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from foretype.eval import report
-from foretype.eval.synthetic_events import sessions
-from foretype.lsp import installation, telemetry
-from foretype.lsp.event_schema import Opportunity, Run, values
-from foretype.lsp.event_store import Store
+from foretype.eval.log.synthetic import sessions
+from foretype.lsp.log import command as telemetry
+from foretype.lsp.log import installation
+from foretype.lsp.log.schema import Opportunity, Run, values
+from foretype.lsp.log.store import Store
 
 NOW = int(time.time() * 1000)
 DAY = 86_400_000

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from foretype.context.text import Snapshot, split_lines
 from foretype.lsp.documents import Edit
-from foretype.lsp.opportunity import behind
-from foretype.lsp.retention import Retention, between, distance_within
+from foretype.lsp.log.opportunity import behind
+from foretype.lsp.log.retention import Retention, between, distance_within
 
 URI = "file:///a.py"
 

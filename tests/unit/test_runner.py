@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from foretype.eval import runner
+from foretype.eval.cage import runner
 from foretype.eval.sandbox import BARE, Sandbox, SandboxError, open_sandbox
 
 GOOD = "def double(x):\n    return 2 * x\n"

@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from foretype.eval import attacks, runner, sandbox
-from foretype.eval.pool import in_order
+from foretype.eval import sandbox
+from foretype.eval.cage import attacks, runner
+from foretype.eval.cage.pool import in_order
 from foretype.eval.sandbox import Sandbox, SandboxError, open_sandbox
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from foretype.context import captures, languages, symbol_rows
+from foretype.context import languages
+from foretype.context.index import captures, symbol_rows
 from foretype.context.symbols import FileSymbols, extract
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "symbols"

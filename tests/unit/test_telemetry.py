@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from foretype.lsp import installation, telemetry
-from foretype.lsp.event_schema import Capture, Opportunity, Run, exported
-from foretype.lsp.event_writer import Writer
+from foretype.lsp.log import command as telemetry
+from foretype.lsp.log import installation
+from foretype.lsp.log.schema import Capture, Opportunity, Run, exported
+from foretype.lsp.log.writer import Writer
 
 NOW = int(time.time() * 1000)
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretype.eval import keystrokes, traces
-from foretype.eval.buffer import Buffer
-from foretype.eval.keystrokes import Piece
-from foretype.eval.traces import Change, HistoryError, Insert, Move, Open, Trace
+from foretype.eval.typing import keystrokes, traces
+from foretype.eval.typing.buffer import Buffer
+from foretype.eval.typing.keystrokes import Piece
+from foretype.eval.typing.traces import Change, HistoryError, Insert, Move, Open, Trace
 
 OLD = """import os
 

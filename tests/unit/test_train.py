@@ -18,14 +18,20 @@ from training import edit_rows, fim_rows, write
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from foretype.model import build_command, store, train, train_checkpoint, train_job, train_stream, train_weights  # noqa: E402
+from foretype.model import store  # noqa: E402
 from foretype.model.progress import silent  # noqa: E402
-from foretype.model.train_checkpoint import CheckpointError  # noqa: E402
-from foretype.model.train_decoder import Decoder  # noqa: E402
-from foretype.model.train_job import Job  # noqa: E402
-from foretype.model.train_log import LOG, PICTURE, entries  # noqa: E402
-from foretype.model.train_loop import Plan, TrainError  # noqa: E402
-from foretype.model.train_rows import Layout  # noqa: E402
+from foretype.model.train import build_command  # noqa: E402
+from foretype.model.train import checkpoint as train_checkpoint  # noqa: E402
+from foretype.model.train import command as train  # noqa: E402
+from foretype.model.train import job as train_job  # noqa: E402
+from foretype.model.train import stream as train_stream  # noqa: E402
+from foretype.model.train import weights as train_weights  # noqa: E402
+from foretype.model.train.checkpoint import CheckpointError  # noqa: E402
+from foretype.model.train.decoder import Decoder  # noqa: E402
+from foretype.model.train.job import Job  # noqa: E402
+from foretype.model.train.log import LOG, PICTURE, entries  # noqa: E402
+from foretype.model.train.loop import Plan, TrainError  # noqa: E402
+from foretype.model.train.rows import Layout  # noqa: E402
 from foretype.model.weights import Adapter  # noqa: E402
 
 WEIGHTS = "adapter_model.safetensors"

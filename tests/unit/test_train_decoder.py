@@ -11,15 +11,9 @@ from tiny_model import BFLOAT16, TOKENS, random_weights, write_adapter, write_gg
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from foretype.model import train_weights  # noqa: E402
-from foretype.model.train_decoder import Decoder, Pack  # noqa: E402
-from foretype.model.train_weights import (  # noqa: E402
-    AdapterError,
-    base_model,
-    new_adapter,
-    old_adapter,
-    trained,
-)
+from foretype.model.train import weights as train_weights  # noqa: E402
+from foretype.model.train.decoder import Decoder, Pack  # noqa: E402
+from foretype.model.train.weights import AdapterError, base_model, new_adapter, old_adapter, trained  # noqa: E402
 from foretype.model.weights import Adapter, Gguf  # noqa: E402
 
 LENGTHS = (9, 17, 5)

@@ -13,12 +13,12 @@ from training import ORIGIN, edit_rows, fim_rows, write
 
 from foretype.context.row_files import ShardError
 from foretype.context.rows import EditRow, Excerpt, FimRow, Target, Window
-from foretype.model import train_stream
 from foretype.model.backend import ContextFile
 from foretype.model.edits import FORMATS
 from foretype.model.fim import FAMILIES
 from foretype.model.tokenizer import Vocab
-from foretype.model.train_rows import Example, Layout, Rows
+from foretype.model.train import stream as train_stream
+from foretype.model.train.rows import Example, Layout, Rows
 
 FAMILY = FAMILIES["qwen2.5-coder"]
 STANDING = Layout(files=1, typed=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from foretype.context import workers
+from foretype.context.index import workers
 
 
 def test_each_piece_is_done_once() -> None:

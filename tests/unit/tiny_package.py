@@ -8,7 +8,7 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
-from foretype.eval.packages import Package
+from foretype.eval.projects.packages import Package
 
 SHAPES = '''\
 """Shapes."""

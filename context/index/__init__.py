@@ -1,0 +1,1 @@
+"""How the symbol graph (`context/graph.py`) is made, kept and refreshed."""

@@ -1,0 +1,1 @@
+"""The peer: llama.vim's policy against llama.cpp's server."""

@@ -1,0 +1,1 @@
+"""Event logs read for the report, and made up for its measurement."""
