@@ -10,7 +10,7 @@ from foretype.eval.next_edits import cases as edit_cases
 from foretype.eval.next_edits import metrics as edit_metrics
 from foretype.eval.next_edits.cases import KINDS, CaseError, EditCase, Spot, parse
 
-FOLDER = Path(edit_cases.__file__).with_name("cases") / "edits"
+FOLDER = Path(edit_cases.__file__).parents[1] / "cases" / "edits"
 CASES = edit_cases.read_folder(FOLDER)
 
 _CASE = """# A function is renamed

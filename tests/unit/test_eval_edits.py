@@ -22,7 +22,7 @@ from foretype.model.backend import Backend, BackendError, Cancel, EditQuestion, 
 from foretype.model.edits import FORMATS
 from foretype.model.next_edits import Found, Options
 
-FOLDER = Path(edit_cases.__file__).with_name("cases") / "edits"
+FOLDER = Path(edit_cases.__file__).parents[1] / "cases" / "edits"
 
 
 def _arguments(*words: str) -> argparse.Namespace:
