@@ -19,7 +19,8 @@ demo: $(STAMP)-serve ## install, get and build the default model, then complete 
 
 test: $(STAMP)-test ## install what the tests need, and run them
 	@$(BIN)/foretype model pull
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not training"
+	$(BIN)/pytest -m training
 
 check: $(STAMP)-test ## lint, format and types
 	$(BIN)/ruff check .

@@ -104,11 +104,18 @@ class FileFilter(NamedTuple):
 Filter = CommitFilter | FileFilter
 
 
-def name(one: Filter) -> str:
+class RowFilter(NamedTuple):
+    """Leaves out single rows, once a commit is cut into them: `check` says why, or None. What it is given is its
+    module's matter."""
+
+    check: Callable[..., str | None]
+
+
+def name(one: Filter | RowFilter) -> str:
     """What a filter is called in manifests."""
     return one.check.__name__
 
 
-def source(one: Filter) -> str:
+def source(one: Filter | RowFilter) -> str:
     """What a filter leaves out and where that comes from."""
     return " ".join((one.check.__doc__ or "").split())

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from foretype.context import workers
+from foretype.context.index import workers
 from foretype.mining import context_pass, parts
 from foretype.mining.context_pass import ContextJob
 from foretype.mining.parts import Job, Part

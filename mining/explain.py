@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from foretype.context.rows import FimRow, Row
-from foretype.mining import pairs
+from foretype.mining import lint, pairs, row_filters
 from foretype.mining.candidate import name, source
 from foretype.mining.commit import Commit
 from foretype.mining.commit_filters import REVERTS
@@ -23,7 +23,7 @@ from foretype.mining.parts import row_class
 from foretype.mining.sources import Source
 from foretype.mining.survivors import pathspecs
 
-_SOURCES = {name(one): source(one) for one in FILTERS}
+_SOURCES = {name(one): source(one) for one in (*FILTERS, *row_filters.FILTERS, lint.FIXED)}
 
 
 class ExplainError(Exception):

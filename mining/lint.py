@@ -14,12 +14,15 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from foretype.context.rows import Diagnostic, EditRow, Origin
 from foretype.mining import split
+from foretype.mining.candidate import RowFilter, name
 from foretype.mining.commit import FileTexts, Hunk
+from foretype.mining.filters import Note
 from foretype.mining.touched import TOKEN, lines_between
 
 _ALIKE = 0.5  # what old and new lines share of their tokens (Dice)
@@ -40,13 +43,24 @@ class LintError(Exception):
 
 
 @dataclass(frozen=True)
+class Edit:
+    """Text from `start` to `end`, each a line and a character in it (0-based), gives way to `content`."""
+
+    start: tuple[int, int]
+    end: tuple[int, int]
+    content: str
+
+
+@dataclass(frozen=True)
 class Finding:
-    """What a linter says of the lines `line` to `end_line` (0-based, inclusive)."""
+    """What a linter says of the lines `line` to `end_line` (0-based, inclusive), and how it would mend it by itself,
+    safely or not; `fix` is empty where it cannot."""
 
     line: int
     end_line: int
     code: str
     message: str
+    fix: tuple[Edit, ...] = ()
 
 
 class Linter(Protocol):
@@ -84,22 +98,28 @@ class Ruff:
             if row["code"] not in _NOT_RULES:
                 line, end = row["location"]["row"] - 1, row["end_location"]["row"] - 1
                 number = int(Path(row["filename"]).parent.name)
-                found[number].append(Finding(line, end, row["code"], row["message"]))
+                found[number].append(Finding(line, end, row["code"], row["message"], tuple(_edits(row["fix"]))))
         return [sorted(findings, key=lambda finding: (finding.line, finding.code)) for findings in found]
 
 
 LINTERS: tuple[Linter, ...] = (Ruff(),)
 
 
-def rows(files: Sequence[tuple[FileTexts, Origin]], linter: Linter, seed: int = 0) -> Iterator[EditRow]:
+def rows(
+    files: Sequence[tuple[FileTexts, Origin]], linter: Linter, seed: int = 0, reject: Note | None = None
+) -> Iterator[EditRow]:
     """The rows of many files, of one commit or of several, in one call of the linter. Each `Origin` is completed by
-    path and language; `seed` places the windows. Raises `LintError`."""
+    path and language; `seed` places the windows; `reject` is told what `FIXED` leaves out. Raises `LintError`."""
     chosen = [(file, origin) for file, origin in files if file.language.name == linter.language and _small(file)]
     sources = [(file.path, text) for file, _ in chosen for text in (file.before, file.after)]
     found = linter.check(sources)
     for (file, origin), before, after in zip(chosen, found[::2], found[1::2], strict=True):
         for hunk in _small(file):
             if (fixed := _fixed(hunk, before, after)) and _is_for(fixed, hunk) and _stands_alone(file, hunk):
+                if reason := fixed_otherwise(fixed, hunk):
+                    if reject:
+                        reject(name(FIXED), file.path, reason)
+                    continue
                 key = f"{seed} {origin.commit} {file.path} {hunk.old_start}"
                 row = split.single(file, hunk, origin, key, "lint")
                 said = tuple(Diagnostic(file.path, at.line, linter.name, at.code, at.message) for at in fixed)
@@ -130,6 +150,48 @@ def _is_for(fixed: Sequence[Finding], hunk: Hunk) -> bool:
     if not new:
         return all(at.code in _USELESS for at in fixed)
     return 2 * (old & new).total() >= _ALIKE * (old.total() + new.total())
+
+
+def fixed_otherwise(fixed: Sequence[Finding], hunk: Hunk) -> str | None:
+    """Hunks that do something else than the linter would by itself, where it has a fix of what it found: the diagnostic
+    went away by accident, and another edit would be taught for it (1 of 7 rows read, `eval/reading`). Kept where the
+    linter has no fix, or one of its fixes, or all of them, gives the hunk's tokens."""
+    fixes = [at.fix for at in fixed if at.fix]
+    wanted = _tokens("\n".join(hunk.new))
+    if not fixes or any(_tokens(_mended(hunk, one)) == wanted for one in (*fixes, sum(fixes, ()))):
+        return None
+    return f"not what {' or '.join(sorted({at.code for at in fixed if at.fix}))} asks for"
+
+
+FIXED = RowFilter(fixed_otherwise)
+
+
+def _mended(hunk: Hunk, fix: Sequence[Edit]) -> str:
+    """The hunk's old lines after those edits of a fix that begin in them; of two that overlap the later one."""
+    lines = [line + "\n" for line in hunk.old]
+    starts = list(accumulate(map(len, lines), initial=0))
+    text, limit = "".join(lines), starts[-1]
+
+    def offset(place: tuple[int, int]) -> int:
+        line = place[0] - hunk.old_start
+        return starts[line] + place[1] if line < len(lines) else starts[-1]
+
+    for edit in sorted(fix, key=lambda edit: edit.start, reverse=True):
+        if hunk.old_start <= edit.start[0] < hunk.old_start + len(lines) and offset(edit.end) <= limit:
+            limit = offset(edit.start)
+            text = text[:limit] + edit.content + text[offset(edit.end) :]
+    return text
+
+
+def _tokens(text: str) -> list[str]:
+    """Without what formatters change."""
+    return [token for token in TOKEN.findall(text.replace("'", '"')) if token != ","]
+
+
+def _edits(fix: dict[str, Any] | None) -> Iterator[Edit]:
+    for edit in fix["edits"] if fix else ():
+        start, end = ((at["row"] - 1, at["column"] - 1) for at in (edit["location"], edit["end_location"]))
+        yield Edit(start, end, edit["content"])
 
 
 def _stands_alone(file: FileTexts, hunk: Hunk) -> bool:

@@ -1,7 +1,8 @@
 """In which order a developer would make the hunks of one group, which a commit does not say.
 
 Definition before use, signature before body before callers, subject before test, otherwise file by file and top to
-bottom. Hunks with at most a line between them are one step. A guess: the order in which they were made is lost.
+bottom; an import comes behind what first needs it in its file. Hunks with at most a line between them are one step. A
+guess: the order in which they were made is lost.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from foretype.context.text import content, split_lines
+from foretype.mining import import_lines
 from foretype.mining.commit import FileTexts, Hunk
 from foretype.mining.touched import Touched, lines_between
 
@@ -48,7 +50,25 @@ def steps(group: Sequence[Touched]) -> list[Step]:
         chosen = next((index for index in left if not before[index].intersection(left)), left[0])
         left.remove(chosen)
         found.append(joined[chosen])
-    return found
+    return _imports_behind(found)
+
+
+def _imports_behind(story: Sequence[Step]) -> list[Step]:
+    """The steps with each import behind the first of its file that uses it: most are put in once they are missed, and
+    one that comes first says nothing of what for (`eval/reading`)."""
+
+    def place(index: int) -> tuple[int, bool]:
+        step = story[index]
+        if not (brought := import_lines.brought(step.hunk.old, step.hunk.new)):
+            return index, False
+        users = (
+            at
+            for at, other in enumerate(story)
+            if other.file is step.file and brought & import_lines.used(other.hunk.old, other.hunk.new)
+        )
+        return max(index, next(users, index)), True
+
+    return [story[index] for index in sorted(range(len(story)), key=place)]
 
 
 def _leads(one: Step, other: Step) -> bool:

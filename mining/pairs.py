@@ -12,7 +12,7 @@ from itertools import islice
 
 from foretype.context import rows
 from foretype.context.rows import EditRow, FimRow, Origin, Row
-from foretype.mining import completions, leaks, lint, relate, split
+from foretype.mining import completions, leaks, lint, relate, row_filters, split
 from foretype.mining.commit import FileTexts
 from foretype.mining.config import Config
 from foretype.mining.filters import Tally
@@ -35,7 +35,7 @@ def mine(history: History, licence: str, config: Config, tally: Tally) -> Iterat
         if config.lint:
             files = [(file, origin) for one, origin in zip(batch, origins, strict=True) for file in _open(one)]
             for linter in LINTERS:
-                yield from _checked(lint.rows(files, linter, config.seed), tally)
+                yield from _checked(lint.rows(files, linter, config.seed, tally.reject), tally)
 
 
 def commit_rows(one: Survivor, origin: Origin, config: Config) -> Iterator[Row]:
@@ -83,8 +83,9 @@ def _after(row: EditRow) -> list[str]:
 
 
 def _checked(found: Iterator[Row], tally: Tally) -> Iterator[Row]:
-    """The rows without those that show a secret: a window holds more lines than those that the filters saw."""
-    for row in found:
+    """The rows that the filters of rows keep, without those that show a secret: a window holds more lines than those
+    that the filters of commits and files saw."""
+    for row in row_filters.passing(found, tally):
         if kind := leaks.kind(lines(row)):
             tally.reject("rows_with_secrets", row.origin.path, f"a row that shows a secret ({kind})")
         else:

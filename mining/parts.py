@@ -174,11 +174,18 @@ def _stem(name: str, head: str, config: Config) -> str:
 def edition() -> str:
     """A digest of the code that decides the rows: `context` and `mining`, and the libraries whose versions may."""
     root = Path(__file__).parent.parent
-    libraries = [metadata.version(library) for library in ("datasketch", "detect-secrets", "tree-sitter")]
+    libraries = [_version(library) for library in ("datasketch", "detect-secrets", "ruff", "tree-sitter")]
     digest = hashlib.sha256(repr((__version__, libraries)).encode())
-    for file in sorted([*root.glob("mining/*.py"), *root.glob("context/*.py"), *root.glob("context/queries/*/*.scm")]):
+    for file in sorted([*root.glob("mining/**/*.py"), *root.glob("context/**/*.py"), *root.glob("context/**/*.scm")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:  # ruff is for lint pairs alone
+        return ""
 
 
 def cpu_s() -> float:

@@ -20,7 +20,7 @@ import numpy as np
 import zstandard
 
 from foretype.context.rows import SCHEMA
-from foretype.mining import context_pass, merge, shards
+from foretype.mining import context_pass, lint, merge, row_filters, shards
 from foretype.mining.candidate import name, source
 from foretype.mining.config import Config
 from foretype.mining.context_pass import ContextJob
@@ -119,7 +119,7 @@ def _manifest(made: Sequence[Part], merged: Merged, contexts: Mapping[str, Part]
         "rows_by_language": merged.by_language,
         "rows_by_split": merged.by_split,
         "rejected_by_filter": dict(sorted(rejected.items())),
-        "filters": {name(one): source(one) for one in FILTERS},
+        "filters": {name(one): source(one) for one in (*FILTERS, *row_filters.FILTERS, lint.FIXED)},
         "rows_with_context": sum(part.rows for part in contexts.values()),
         "context_cpu_s": round(sum(part.cpu_s for part in contexts.values()), 3),
         "repositories": [_of_repository(part, merged, contexts.get(part.repository)) for part in made],

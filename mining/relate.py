@@ -17,7 +17,7 @@ from itertools import combinations, pairwise
 from pathlib import PurePosixPath
 
 from foretype.mining.commit import FileTexts
-from foretype.mining.touched import KEYWORDS, TOKEN, WORD, Touched, Trees, lines_between, names, touched
+from foretype.mining.touched import KEYWORDS, TOKEN, WORD, Touched, Trees, kind, lines_between, names, touched
 
 THRESHOLD = 1.0
 STRAY = 0.7  # enough for a hunk by itself, and for tests without a subject
@@ -142,15 +142,9 @@ def _shape(item: Touched) -> Counter[tuple[str, str]]:
     """Pairs of neighbouring tokens of the old and of the new lines, names and numbers alike."""
     shape: Counter[tuple[str, str]] = Counter()
     for side, lines in (("-", item.hunk.old), ("+", item.hunk.new)):
-        tokens = [_kind(token) for token in TOKEN.findall("\n".join(lines))][:400]
+        tokens = [kind(token) for token in TOKEN.findall("\n".join(lines))][:400]
         shape.update((side + first, second) for first, second in pairwise(tokens))
     return shape
-
-
-def _kind(token: str) -> str:
-    if token in KEYWORDS or not (token[0].isalnum() or token[0] == "_"):
-        return token
-    return "0" if token[0].isdigit() else "w"
 
 
 def _alike(one: _Facts, other: _Facts) -> float:

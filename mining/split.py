@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from foretype.context.history import History
 from foretype.context.rows import Diff, EditRow, Label, Origin, Target, Window
@@ -220,22 +221,23 @@ def _tell(done: Sequence[Step], known: dict[str, _File], begun: tuple[Step, list
 
 
 def _begun(old: Sequence[str], new: Sequence[str], rng: random.Random, least: float = 0.0) -> list[str] | None:
-    """What stands there while the new lines are being typed: those above are there, one is begun, the share `least` of
-    it or more, and the old ones below are still to be replaced. None where there is nothing between."""
-    if not new:
-        return list(old[rng.randrange(1, len(old)) :]) if len(old) > 1 else None
-    line = rng.randrange(len(new))
+    """What stands there while the new lines are being typed: those above are there, one is typed from its start up to
+    the share `least` of what is new in it or further, its old one is gone, and the old ones below are still to be
+    replaced. None where no line is new, as in a deletion, or the one drawn has nothing to stop in."""
+    blocks = [block for block in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if block[0] != "equal"]
+    places = [(line, a + line - c, b) for _, a, b, c, d in blocks for line in range(c, d)]
+    if not places:
+        return None
+    line, own, last = rng.choice(places)
     body = content(new[line])
-    before = content(old[line]) if len(old) == len(new) else ""
-    head, tail = _shared(before, body)
-    typed = body[head : len(body) - tail]
+    same, _ = _shared(content(old[own]) if own < last else "", body)
+    typed = body[same:].rstrip()
     bare = len(typed.lstrip())  # indentation alone is no beginning
     first = len(typed) - bare + max(1, round(least * bare))
     if first >= len(typed):
         return None
-    half = body[:head] + typed[: rng.randrange(first, len(typed))] + body[len(body) - tail :]
-    rest = old[max(0, line + 1 - max(0, len(new) - len(old))) :]
-    end = new[line][len(body) :]
+    end, rest = new[line][len(body) :], old[min(own + 1, last) :]
+    half = body[: same + rng.randrange(first, len(typed))]
     return [*new[:line], half + end, *rest] if end or not rest else None
 
 

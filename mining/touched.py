@@ -16,7 +16,8 @@ from itertools import accumulate
 
 import tree_sitter
 
-from foretype.context import captures, languages, signatures
+from foretype.context import languages
+from foretype.context.index import captures, signatures
 from foretype.mining.commit import FileTexts, Hunk
 
 WORD = re.compile(r"[^\W\d]\w*")
@@ -80,6 +81,13 @@ def touched(files: Sequence[FileTexts], trees: Trees | None = None) -> list[Touc
 def names(text: str) -> Counter[str]:
     """How often each name that is no keyword stands in a text."""
     return Counter(word for word in WORD.findall(text) if word not in KEYWORDS)
+
+
+def kind(token: str) -> str:
+    """A token as itself where it is a keyword or a mark, "w" where it is a name, "0" where it is a number."""
+    if token in KEYWORDS or not (token[0].isalnum() or token[0] == "_"):
+        return token
+    return "0" if token[0].isdigit() else "w"
 
 
 def _of_file(file: FileTexts, tree: tree_sitter.Tree | None) -> list[Touched]:

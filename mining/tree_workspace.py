@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from foretype.context import history as edits
-from foretype.context import indexing, languages, symbol_rows
-from foretype.context.database import Database
+from foretype.context import languages
 from foretype.context.graph import Graph
 from foretype.context.guard import content_refusal, name_refusal
 from foretype.context.history import DiffEvent
+from foretype.context.index import indexing, symbol_rows
+from foretype.context.index.database import Database
 from foretype.context.similar import SimilarIndex
 from foretype.context.text import Snapshot, split_lines
 from foretype.mining.git import History

@@ -11,7 +11,7 @@ from commits import changed, exactly
 
 from foretype.context.rows import Diagnostic, Origin, from_json, to_json
 from foretype.mining import lint
-from foretype.mining.lint import Finding, LintError, Ruff
+from foretype.mining.lint import Edit, Finding, LintError, Ruff
 
 ORIGIN = Origin("o/r", "c" * 40, 0, "MIT", "", "")
 
@@ -86,7 +86,7 @@ def test_ruff_finds_what_it_should_where_it_should() -> None:
         ("c.pyi", ""),
     ]
     found = Ruff().check(sources)
-    assert found[0] == [Finding(0, 0, "F401", "`os` imported but unused")]
+    assert found[0] == [Finding(0, 0, "F401", "`os` imported but unused", (Edit((0, 0), (1, 0), ""),))]
     assert [at.code for at in (*found[1], *found[2])] == ["F401", "F401"]
     assert found[1][0].message != found[2][0].message
     assert found[3:] == [[], []]
@@ -124,6 +124,23 @@ def test_ruff_makes_rows() -> None:
         ("F401", ()),
         ("E711", ("if rest is None:",)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taught"),
+    [
+        ("y = x == None\n", "y = x is None\n", True),
+        ("y = x == None\n", "y = x == 0\n", False),
+        ("y = set([1, x])\n", "y = {1, x,}\n", True),
+        ("l = x == 1\n", "lines = x == 1\n", True),  # ruff has no fix
+    ],
+)
+def test_another_edit_than_ruffs_own_is_no_fix_of_what_it_found(before: str, after: str, taught: bool) -> None:
+    kept = "x = 1\n" * 8
+    told: list[tuple[str, ...]] = []
+    file = exactly("a.py", kept + before + kept, kept + after + kept)
+    rows = list(lint.rows([(file, ORIGIN)], Ruff(), reject=lambda *said: told.append(said)))
+    assert (len(rows), [said[0] for said in told]) == ((1, []) if taught else (0, ["fixed_otherwise"]))
 
 
 def test_a_line_that_goes_for_another_reason_is_no_fix() -> None:

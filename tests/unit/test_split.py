@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from commits import changed, exactly, lines_of
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from foretype.context.rows import EditRow, Origin, from_json, to_json
@@ -132,6 +132,7 @@ def commits(draw: st.DrawFn) -> list[FileTexts]:
 @settings(deadline=None)
 @given(commits(), st.integers(0, 50), st.sampled_from([ALL, HALF, Shares(1, 1, 1)]))
 def test_history_target_and_the_rest_make_the_commit(files: list[FileTexts], seed: int, shares: Shares) -> None:
+    assume(len(order.steps(touched(files))) <= 8)  # a row's history holds no more
     for row in rows_of(*files, key=str(seed), shares=shares):
         if row.target:
             assert finished(row, files) == {file.path: list(lines_of(file.after)) for file in files}
@@ -157,6 +158,33 @@ def test_a_half_typed_edit_is_completed(seed: int) -> None:
     begun = row.window.lines[row.target.start - row.window.start]
     assert begun != row.target.lines[0] and "total" not in begun
     assert "+" + begun in row.history[-1].diff.split("\n")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_half_typed_is_typed_from_its_start_and_the_old_line_is_gone(seed: int) -> None:
+    old, new = "result = compute(first, second)", "result = transform(first, second, third)"
+    file = exactly("a.py", f"{old}\n{FAR}", f"{new}\nprint(result)\n{FAR}")
+    (row,) = rows_of(file, key=str(seed), shares=HALF)
+    assert row.target and row.half_typed and old not in row.window.lines
+    begun = row.window.lines[row.target.start - row.window.start]
+    assert (new.startswith(begun) and begun > "result = ") or "print(result)".startswith(begun)
+
+
+def test_a_deletion_is_made_whole() -> None:
+    gone = "".join(f"gone_{n} = {n}\n" for n in range(5))
+    file = exactly("a.py", f"{gone}{FAR}{gone}rest = 1\n", f"{FAR}rest = 1\n")
+    for seed in range(20):
+        (row,) = rows_of(file, key=str(seed), shares=HALF)
+        assert not row.half_typed and row.target and (row.target.stop - row.target.start, row.target.lines) == (5, ())
+
+
+def test_an_import_comes_behind_its_first_use() -> None:
+    before = f"import sys\n{FAR}one = 1\n{FAR}two = 2\n"
+    after = f"import os\nimport sys\n{FAR}one = sys.argv\n{FAR}two = os.sep\nthree = 3\n"
+    found = order.steps(touched([exactly("a.py", before, after)]))
+    assert [step.hunk.new[0] for step in found] == ["one = sys.argv", "two = os.sep", "import os"]
+    alone = exactly("a.py", before, after.replace("os.sep", "2"))
+    assert order.steps(touched([alone]))[0].hunk.new == ("import os",)
 
 
 def test_a_quarter_is_half_typed() -> None:

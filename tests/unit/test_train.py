@@ -39,6 +39,8 @@ PLAN = Plan(
     rate=0.01, batch=4, warm_up=2, minutes=0, tokens=4000, pack=512, validation_minutes=60, checkpoint_minutes=60
 )
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,6 +25,8 @@ SHAPES |= {
     "mlp.down_proj": (64, 128),
 }
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module", params=["head of its own", "tied"])
 def gguf(request, tmp_path_factory):

