@@ -110,8 +110,9 @@ class LiveEdits:
             return known if known.standing == found[0] else "overlap"
         return self._take(edit, *found)
 
-    def rank(self, edits: Sequence[NextEdit]) -> dict[Withheld, int]:
-        """These are all, best first: what else was proposed goes. Says how many were withheld, and why."""
+    def rank(self, edits: Sequence[NextEdit], keep: bool = False) -> dict[Withheld, int]:
+        """These are all, best first: what else was proposed goes, or stays behind them with `keep`. Says how many were
+        withheld, and why."""
         before, self._edits = self._edits, []
         withheld: Counter[Withheld] = Counter()
         for edit in edits:
@@ -122,6 +123,10 @@ class LiveEdits:
                 withheld["overlap"] += 1
             else:
                 self._take(edit, *found, before)
+        taken = {live.id for live in self._edits}
+        for live in before if keep else ():
+            if live.id not in taken and not self._overlapping(live.path, live.standing):
+                self._edits.append(live)
         return dict(withheld)
 
     def clear(self) -> None:

@@ -91,6 +91,9 @@ class NextEdits:
         self._waiting: list[asyncio.Future[bool]] = []
         # Edits count from here on. Goes along with the clock, but for those whose proposals are being accepted.
         self._since, self._followed_at = 0.0, 0.0
+        # Nothing was changed since the last look but what was proposed. What stands then stays: an import that follows
+        # takes from the uses below it what told the rules that they are due.
+        self._only_followed = False
         self._last: dict[str, object] = {}
         self._capped, self._note = 0, ""
 
@@ -119,6 +122,7 @@ class NextEdits:
         if self._live.changed(before, edits, after):
             self._followed_at = time.monotonic()
         else:
+            self._only_followed = False
             self._stop_run()
             self._answer(False)
         self._settling.changed(before, edits, after)
@@ -269,7 +273,9 @@ class NextEdits:
             return
         self._run = None
         if found is not None:
-            withheld = Counter(one.reason for one in found.withheld) + Counter(self._live.rank(found.edits))
+            ranked = self._live.rank(found.edits, self._only_followed)
+            self._only_followed = True
+            withheld = Counter(one.reason for one in found.withheld) + Counter(ranked)
             stages_ms = {name: round(ms, 2) for name, ms in found.stages_ms.items()}
             self._capped, self._note = found.capped, found.problem
             self._log.searched(self._row, found.stages_ms)

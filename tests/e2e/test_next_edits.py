@@ -388,6 +388,18 @@ def test_the_rules_themselves(alone: Callable[..., Desk]) -> None:
     assert [len(change["edits"]) for change in changes] == [1, 3]
 
 
+def test_accepting_an_import_keeps_the_uses_below_it(alone: Callable[..., Desk]) -> None:
+    desk = alone(serve=REAL)
+    main = Desk(desk.client, desk.root, "main.py")
+    desk.rename()
+    edits = desk.found(4)
+    main.accept(next(edit for edit in edits if edit["path"] == "main.py" and edit["range"]["start"]["line"] == 0))
+    assert main.text.startswith("from lib import logger\n")
+    left = main.found(3)
+    assert places(left) == [("lib.py", 4), ("main.py", 4), ("main.py", 5)]
+    assert places(main.ask(trigger=1)["edits"]) == places(left)  # which looks again
+
+
 def test_switched_off(start: Start) -> None:
     desk = start(enabled=False)
     desk.rename()
