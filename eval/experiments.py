@@ -109,6 +109,7 @@ def analysis(experiment: Experiment, cells: Cells) -> dict[str, Any]:
         "unit": experiment.unit,
         "arms": [_arm(arm.name, arms[arm.name]) for arm in experiment.arms],
         "crossed_units": crossed,
+        "stop_reached": _stop_reached(experiment, arms),
         "mismatch_p": p,
         "comparisons": [],
     }
@@ -147,6 +148,12 @@ def _comparison(
         "factors": factors,
         "guardrails": rails,
     }
+
+
+def _stop_reached(experiment: Experiment, arms: Mapping[str, Units]) -> bool:
+    """Whether it has all the opportunities that it was to run for."""
+    seen = sum(float(units.sums["opportunities"].sum()) for units in arms.values())
+    return bool(experiment.stop_opportunities) and seen >= experiment.stop_opportunities
 
 
 def _languages(
@@ -294,6 +301,8 @@ def told(found: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield f"The arms do not have the units that they should (p = {found['mismatch_p']:.1g}): something lost some of"
         yield "them, so nothing can be said. Is the log of all of them here? Was the file changed without a new phase?"
+    if found["stop_reached"]:
+        yield "It has the opportunities that it was to run for: take its file away, and keep what is better"
     if found["crossed_units"]:
         yield f"{found['crossed_units']:,} units were in two arms and are left out"
     for one in found["comparisons"]:

@@ -129,6 +129,14 @@ def test_a_unit_in_two_arms_is_left_out() -> None:
     assert sum(arm["units"] for arm in found["arms"]) == 98
 
 
+def test_it_says_when_it_has_run_for_long_enough() -> None:
+    for due, reached in ((1_000, True), (10_000_000, False)):
+        of = experiment(stop={"opportunities": due})
+        found = experiments.analysis(of, log(of, 0.0, sessions=100))
+        assert found["stop_reached"] is reached
+        assert ("run for" in "\n".join(experiments.told(found))) is reached
+
+
 def test_another_phase_is_another_experiment() -> None:
     of = experiment(phase="1")
     found = experiments.analysis(experiment(phase="2"), log(of, 1.0))
