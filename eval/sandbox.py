@@ -22,7 +22,7 @@ from pathlib import Path
 
 SCRATCH_MIB = 64  # of the file system that a program may write to
 PROCESSES = 32
-PRIVATE = Path("/tmp")  # the folder that a program may write to, its own
+PRIVATE = Path("/scratch")  # the folder that a program may write to, its own and empty; so is /tmp
 CHILD = Path(__file__).parent / "cage" / "child.py"
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -66,10 +66,11 @@ class Sandbox:
         for name in _USEFUL:
             cage += ["--ro-bind-try", name, name]
         cage += ["--proc", "/proc", "--dev", "/dev"]
-        cage += ["--perms", "1777", "--size", str(SCRATCH_MIB << 20), "--tmpfs", str(PRIVATE)]
+        for path in ("/tmp", str(PRIVATE)):
+            cage += ["--perms", "1777", "--size", str(SCRATCH_MIB << 20), "--tmpfs", path]
         seen = [path for path in dict.fromkeys([base, CHILD, *readable]) if not path.is_relative_to("/usr")]
         for parent in dict.fromkeys(parent for path in seen for parent in reversed(path.parents)):
-            if parent not in (Path("/"), PRIVATE, Path("/usr")):
+            if parent not in (Path("/"), Path("/tmp"), Path("/usr")):
                 cage += ["--perms", "0755", "--dir", str(parent)]  # those that bubblewrap makes are for root alone
         for path in seen:
             cage += ["--ro-bind", str(path), str(path)]
