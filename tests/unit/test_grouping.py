@@ -116,4 +116,4 @@ def test_from_sheets_to_a_score(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run("score", "--labels", str(labels), "other/one=x") == 2
     assert "o/r is labelled; name its git directory as o/r=PATH" in capsys.readouterr().err
     assert run("sheets", source, "--commits", "2", "--out", str(out)) == 2
-    assert "only 1 commits with 2 to 12 hunks" in capsys.readouterr().err
+    assert "only 1 commits with 3 to 12 hunks" in capsys.readouterr().err
