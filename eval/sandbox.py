@@ -66,8 +66,8 @@ class Sandbox:
         for name in _USEFUL:
             cage += ["--ro-bind-try", name, name]
         cage += ["--proc", "/proc", "--dev", "/dev"]
-        for path in ("/tmp", str(PRIVATE)):
-            cage += ["--perms", "1777", "--size", str(SCRATCH_MIB << 20), "--tmpfs", path]
+        for own in (Path("/tmp"), PRIVATE):
+            cage += ["--perms", "1777", "--size", str(SCRATCH_MIB << 20), "--tmpfs", str(own)]
         seen = [path for path in dict.fromkeys([base, CHILD, *readable]) if not path.is_relative_to("/usr")]
         for parent in dict.fromkeys(parent for path in seen for parent in reversed(path.parents)):
             if parent not in (Path("/"), Path("/tmp"), Path("/usr")):
