@@ -75,7 +75,7 @@ for process in ({victim}, os.getppid()):
         except OSError: pass
 """,
     "another user's files": """
-for path in ({host!r} + "/secret", "/etc/shadow", "/root/.bashrc", "/proc/{victim}/environ"):
+for path in ({host!r} + "/secret", "/etc/shadow", "/proc/{victim}/environ"):
     try: open(path).read()
     except OSError: pass
     else: print("through")
