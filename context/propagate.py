@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from foretype.context.next_edit import EditedFile, NextEdit, Place, text_digest
@@ -24,6 +24,10 @@ _log = logging.getLogger(__name__)
 
 _MOST_LEFT = 200  # as many candidates as are looked at in all
 _DUE, _DOUBTFUL = 1.0, 0.4  # scores of places: it is about the symbol, or may be
+# Files that are looked at besides the edited ones before all are: a first edit is not to wait for a hundred parses. Of
+# what is done to a file by these, no other file takes anything back.
+_REACHES = (0, 4)
+_ALONE = frozenset({"renamed", "resigned"})
 
 Rule = Callable[[View, SymbolChange, Parsed], Outcome]
 _RULES: dict[str, tuple[Rule, ...]] = {
@@ -45,17 +49,37 @@ class Carried:
     capped: int = 0
 
 
-def carry(workspace: Workspace, edited: Sequence[EditedFile], limit: int = 500) -> Carried:
-    """What the edits call for, at most `limit` edits."""
+def carry(
+    workspace: Workspace,
+    edited: Sequence[EditedFile],
+    limit: int = 500,
+    early: Callable[[NextEdit], None] = lambda edit: None,
+) -> Carried:
+    """What the edits call for, at most `limit` edits. Where many files have to be read for that, `early` hears before
+    of edits in the first of them; it may hear of one twice."""
     view = View(workspace)
     view.also = tuple(file.path for file in edited)
     view.touched = {file.path: [(c, d) for *_, c, d in changes.hunks(file.before, file.after)] for file in edited}
     before = {file.path: parsed for file in edited if (parsed := changes.parsed(file, file.before)) is not None}
-    moved = moved_imports.files_carried(view, edited)
+    moved, symbols = moved_imports.files_carried(view, edited), tuple(changes.symbol_changes(edited))
+    for reach in _REACHES if not moved.patches and {change.kind for change in symbols} <= _ALONE else ():
+        view.reach(reach)
+        carried = _carried(view, symbols, before, moved, limit)
+        if not view.fell_short:
+            return carried
+        for edit in carried.edits:
+            early(edit)
+    view.reach(None)
+    return _carried(view, symbols, before, moved, limit)
+
+
+def _carried(
+    view: View, symbols: Sequence[SymbolChange], before: Mapping[str, Parsed], moved: Outcome, limit: int
+) -> Carried:
     patches = {_key(row): row for row in moved.patches}
     left: dict[tuple[str, int, int], tuple[str, float]] = {}
     lines: dict[str, int] = {}
-    for change in changes.symbol_changes(edited):
+    for change in symbols:
         if change.after is not None:
             lines.setdefault(change.path, change.after.line)
         for rule in _RULES.get(change.kind, ()):

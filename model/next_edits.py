@@ -144,9 +144,17 @@ class _Search:
 
     def _carry(self) -> tuple[tuple[Place, ...], int]:
         """The rules' edits; the places that they leave, and how many edits were too many."""
-        carried = propagate.carry(self._workspace, self._edited, self._options.max_edits)
+        told: set[NextEdit] = set()
+
+        def tell(edit: NextEdit) -> None:
+            if edit not in told and len(told) < self._options.max_edits:
+                told.add(edit)
+                self._cancel.check()
+                self._propose(edit)
+
+        carried = propagate.carry(self._workspace, self._edited, self._options.max_edits, tell)
         for edit in carried.edits:
-            self._propose(edit)
+            tell(edit)
         return carried.left, carried.capped
 
     def _repeat(self, edit: NextEdit) -> None:

@@ -7,6 +7,7 @@ present text, so that it holds before the graph has taken up an edit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import tree_sitter
@@ -41,6 +42,14 @@ _ECMASCRIPT = ("javascript", "typescript", "tsx")
 Statement = tuple[tree_sitter.Node, tuple[Import, ...]]
 
 
+@dataclass
+class _Reach:
+    """How many files are looked at, and whether that was too few."""
+
+    most: int | None = None
+    fell_short: bool = False
+
+
 class View:
     """One look at a workspace. `instead` are files whose text is taken to be another one."""
 
@@ -54,13 +63,23 @@ class View:
         self._open: dict[str, Snapshot] | None = None
         self.also: tuple[str, ...] = ()  # files that the graph may not know yet
         self.touched: Mapping[str, Sequence[tuple[int, int]]] = {}  # the lines that the user has just written
+        self._reach = _Reach()
+
+    def reach(self, most: int | None) -> None:
+        """From now on looks at no more than so many files of each name besides the edited ones; None: at all."""
+        self._reach.most, self._reach.fell_short = most, False
+
+    @property
+    def fell_short(self) -> bool:
+        """Whether files were left out since `reach` was last called."""
+        return self._reach.fell_short
 
     def with_instead(self, file: Parsed) -> View:
         """The same look with another text for one file."""
         other = View(self.workspace, {**self._instead, file.path: file})
         other._files = {path: row for path, row in self._files.items() if path != file.path}
         other._references, other._layout, other._sources = self._references, self._layout, self._sources
-        other.also, other.touched = self.also, self.touched
+        other.also, other.touched, other._reach = self.also, self.touched, self._reach
         return other
 
     def file(self, path: str) -> Parsed | None:
@@ -101,7 +120,16 @@ class View:
         """The paths of files, in languages like that of `near`, that may use a name, `near` first."""
         paths = dict.fromkeys((near, *(row.path for row in self.references(name, near)), *self.also))
         family = family_of(near)
-        return tuple(path for path in paths if family_of(path) == family)
+        return self._reached(near, [path for path in paths if family_of(path) == family])
+
+    def _reached(self, near: str, paths: Sequence[str]) -> tuple[str, ...]:
+        own = {near, *self.also}
+        others = [path for path in paths if path not in own]
+        if self._reach.most is None or len(others) <= self._reach.most:
+            return tuple(paths)
+        self._reach.fell_short = True
+        kept = own.union(others[: self._reach.most])
+        return tuple(path for path in paths if path in kept)
 
     def references(self, name: str, near: str) -> tuple[Reference, ...]:
         """What the graph has as references of a name; those of an edited file may be off."""

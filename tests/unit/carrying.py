@@ -55,9 +55,12 @@ def carried_files(folder: Path, files: Mapping[str, str], changed: Sequence[Edit
     workspace = Workspace.open(folder, None)
     try:
         workspace.refresh(children=0)
-        found = carry(workspace, changed, **options)
+        early: list[NextEdit] = []
+        found = carry(workspace, changed, **options, early=early.append)
     finally:
         workspace.close()
+    if not found.capped:
+        assert set(early) <= set(found.edits)
     return Result(found, {path: applied(path, text, found.edits) for path, text in texts.items()})
 
 

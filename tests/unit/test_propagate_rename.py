@@ -332,3 +332,18 @@ def test_what_may_be_a_use_counts_less_than_what_is(tmp_path):
     result = carried(tmp_path, POOL, {"pool.py": [("self.timeout = timeout", "self.deadline = timeout")]})
     assert {place.score for place in result.carried.left} == {0.4}
     assert {place.symbol for place in result.carried.left} == {"timeout"}
+
+
+def test_the_first_edits_do_not_wait_for_all_files(tmp_path):
+    before = "def size():\n    return 1\n\n\nsize()\n"
+    after = before.replace("def size", "def extent")
+    users = {f"user{n}.py": "from a import size\n\nsize()\n" for n in range(9)}
+    early = []
+    carried_files(tmp_path, users, [EditedFile("a.py", "python", before, after)])
+    workspace = Workspace.open(tmp_path, None)
+    workspace.refresh(children=0)
+    whole = carry(workspace, [EditedFile("a.py", "python", before, after)], early=early.append)
+    workspace.close()
+    assert early[0].path == "a.py" and early[0] == whole.edits[0]
+    assert len(dict.fromkeys(edit.path for edit in early)) == 1 + 4
+    assert set(early) < set(whole.edits) and len({edit.path for edit in whole.edits}) == 1 + 9
