@@ -89,18 +89,19 @@ class History:
 
     def before(self, since: float) -> dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]:
         """The files edited since a time of the clock of `record`, the last one first, by URI: the path, the lines that
-        the file had without those edits, and the lines that the last edit left."""
+        the file had without those edits, and the lines that the last edit left. Files whose edits come to nothing are
+        left out."""
         found = []
         for uri, file in self._files.items():
-            lines, order = list(file.lines), 0
-            for event in reversed(file.events):
-                if event.time < since:
-                    break
-                lines[event.start : event.end] = event.old
-                order = max(order, event.order)
-            if order:
-                found.append((order, uri, (file.path, tuple(lines), tuple(file.lines))))
+            order = max((event.order for event in file.events if event.time >= since), default=0)
+            if order and (before := file.before(since)) != tuple(file.lines):
+                found.append((order, uri, (file.path, before, tuple(file.lines))))
         return {uri: known for _, uri, known in sorted(found, key=lambda row: -row[0])}
+
+    def done_with(self, now: float) -> None:
+        """Nothing more follows from what was edited so far: `before` goes back no further than to the texts of now."""
+        for file in self._files.values():
+            file.done, file.done_at = tuple(file.lines), now
 
     def forget(self, uri: str) -> None:
         """Lets go of everything known of a document."""
@@ -148,11 +149,24 @@ class _Event:
 
 @dataclass
 class _File:
-    """`lines` are the present text, `events` led to it, oldest first."""
+    """`lines` are the present text, `events` led to it, oldest first; `done` was the text at `done_at`, if ever."""
 
     path: str
     lines: list[str]
     events: list[_Event] = field(default_factory=list)
+    done: tuple[str, ...] = ()
+    done_at: float = -1.0
+
+    def before(self, since: float) -> tuple[str, ...]:
+        """The text without the latest events, back to that time or to when the file was done with."""
+        if self.done_at >= since:
+            return self.done
+        lines = list(self.lines)
+        for event in reversed(self.events):
+            if event.time < since:
+                break
+            lines[event.start : event.end] = event.old
+        return tuple(lines)
 
 
 def _taken_up(file: _File, hunk: _Event, now: float, order: int) -> list[_Event]:

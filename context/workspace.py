@@ -108,6 +108,11 @@ class Workspace:
         allowed = {path for path in {event.path for event in events} if not self.guard.refusal(path)}
         return tuple(event for event in events if event.path in allowed)
 
+    def done_with_edits(self, now: float) -> None:
+        """What was edited before `now`, on the clock of `edited`, is no longer among what `edited_files` gives."""
+        with self._noting:
+            self._history.done_with(now)
+
     def edited_files(self, since: float) -> tuple[EditedFile, ...]:
         """The files edited since a time of the clock of `edited`, the last one first; none that may not be read, or are
         by now another text than their last edit left (a file that was closed, and written by somebody else)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import tree_sitter
 
@@ -60,7 +60,6 @@ class View:
         self._sources: dict[str, bytes | None] = {}
         self._references: dict[str, tuple[Reference, ...]] = {}
         self._layout: Layout | None = None
-        self._open: dict[str, Snapshot] | None = None
         self.also: tuple[str, ...] = ()  # files that the graph may not know yet
         self.touched: Mapping[str, Sequence[tuple[int, int]]] = {}  # the lines that the user has just written
         self._reach = _Reach()
@@ -100,12 +99,10 @@ class View:
         return self._sources[path]
 
     def _read(self, path: str) -> bytes | None:
-        if self._open is None:
-            self._open = {snapshot.path: snapshot for snapshot in self.workspace.open_documents()}
         language = _language(path)
         if language is None or not language.grammar or self.workspace.guard.refusal(path):
             return None
-        if (snapshot := self._open.get(path)) is not None:
+        if (snapshot := self._documents.get(path)) is not None:
             source = snapshot.text.encode("utf-8", "replace")
         else:
             try:
@@ -118,9 +115,15 @@ class View:
 
     def users(self, name: str, near: str) -> tuple[str, ...]:
         """The paths of files, in languages like that of `near`, that may use a name, `near` first."""
-        paths = dict.fromkeys((near, *(row.path for row in self.references(name, near)), *self.also))
+        known = (row.path for row in self.references(name, near))
+        paths = dict.fromkeys((near, *known, *self.also, *self._open_with(name)))
         family = family_of(near)
         return self._reached(near, [path for path in paths if family_of(path) == family])
+
+    def _open_with(self, name: str) -> list[str]:
+        """Documents with a name: what was typed a moment ago, the graph may not know yet."""
+        word = name.encode("utf-8", "replace")
+        return [path for path in self._documents if word in (self.source(path) or b"")]
 
     def _reached(self, near: str, paths: Sequence[str]) -> tuple[str, ...]:
         own = {near, *self.also}
@@ -153,6 +156,10 @@ class View:
         """The files of the workspace that an import may mean."""
         language = _language(row.path)
         return imports.resolve(row, self.layout, language) if language else ()
+
+    @cached_property
+    def _documents(self) -> dict[str, Snapshot]:
+        return {snapshot.path: snapshot for snapshot in self.workspace.open_documents()}
 
     @property
     def layout(self) -> Layout:

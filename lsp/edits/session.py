@@ -272,8 +272,9 @@ class NextEdits:
         if run is not self._run:
             return
         self._run = None
+        only_followed = self._only_followed
         if found is not None:
-            ranked = self._live.rank(found.edits, self._only_followed)
+            ranked = self._live.rank(found.edits, only_followed)
             self._only_followed = True
             withheld = Counter(one.reason for one in found.withheld) + Counter(ranked)
             stages_ms = {name: round(ms, 2) for name, ms in found.stages_ms.items()}
@@ -283,6 +284,12 @@ class NextEdits:
         workspace = self._project.workspace if self._project else None
         if run.stage == "rule" and self._options.model and workspace and not self._host.unavailable():
             self._begin("model", workspace)
+        carried_out = found is not None and only_followed and not (found.capped or self._run or len(self._live))
+        if workspace and carried_out and self._followed_at > self._since:
+            # All that followed was accepted. An edit that comes now, as a second renaming of the same name, is one to
+            # the texts of now: those before the first one would tell of a name that nobody uses any more.
+            self._since = time.monotonic()
+            workspace.done_with_edits(self._since)
         self._tell_soon()
         if not self._run or len(self._live):
             self._answer(True)

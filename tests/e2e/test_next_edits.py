@@ -400,6 +400,20 @@ def test_accepting_an_import_keeps_the_uses_below_it(alone: Callable[..., Desk])
     assert places(main.ask(trigger=1)["edits"]) == places(left)  # which looks again
 
 
+def test_a_second_renaming_of_what_was_renamed_everywhere(alone: Callable[..., Desk]) -> None:
+    desk = alone(serve=REAL)
+    main = Desk(desk.client, desk.root, "main.py")
+    for old, new in (("log", "logger"), ("logger", "lug")):
+        desk.rename(old, new)
+        edits = desk.found(4)
+        for here in (desk, main):
+            while mine := [edit for edit in edits if edit["path"] == here.uri.rpartition("/")[2]]:
+                here.accept(mine[0])
+                edits = here.found(len(edits) - 1)
+        assert main.ask(trigger=1)["edits"] == []  # which looks again
+    assert desk.text == LOG.replace("log(", "lug(") and main.text == MAIN.replace("log", "lug")
+
+
 def test_switched_off(start: Start) -> None:
     desk = start(enabled=False)
     desk.rename()

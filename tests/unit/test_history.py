@@ -218,6 +218,18 @@ def test_terminators_alone_are_no_difference_to_see() -> None:
     assert taken_back(typist.text, typist.recent()) == "a\nb\n"
 
 
+def test_what_is_done_with_is_not_gone_back_behind() -> None:
+    typist = Typist("size = 1\n\nprint(size)\n")
+    typist.edit(Edit(0, 0, "size", "extent"))
+    typist.edit(Edit(2, 6, "size", "extent"), after=2)
+    assert "".join(typist.history.before(0)["file:///a.py"][1]) == "size = 1\n\nprint(size)\n"
+    typist.history.done_with(typist.now)
+    assert typist.history.before(0) == {}
+    typist.edit(Edit(0, 0, "extent", "sizes"), after=2)  # which the first edit is merged with
+    assert len(typist.recent()) == 2
+    assert "".join(typist.history.before(0)["file:///a.py"][1]) == "extent = 1\n\nprint(extent)\n"
+
+
 def test_forget_and_bound() -> None:
     history = History()
     first, second = Typist("x\n" * 3000, history, "a.py"), Typist(TEN, history, "b.py")
