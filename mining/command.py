@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML; its table [mine] has all options and more")
     parser.add_argument("--languages", type=_list, metavar="A,B", help="default: all that can be parsed")
     parser.add_argument("--licences", type=_list, metavar="A,B", help="SPDX names of licences that are permitted")
-    parser.add_argument("--since", type=_date, metavar="DATE", help="only commits from then on (2024-01-31, UTC)")
-    parser.add_argument("--until", type=_date, metavar="DATE", help="only commits before: test on what came later")
+    parser.add_argument("--since", type=date, metavar="DATE", help="only commits from then on (2024-01-31, UTC)")
+    parser.add_argument("--until", type=date, metavar="DATE", help="only commits before: test on what came later")
     parser.add_argument("--first-parent", action="store_true", default=None, help="leave merged branches out")
     parser.add_argument("--without-author", dest="authors", action="append", metavar="PART", help="of name or address")
     parser.add_argument("--max-commits", type=int, metavar="N", help="newest commits of each repository")
@@ -155,7 +155,7 @@ def _list(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _date(text: str) -> int:
+def date(text: str) -> int:
     """Seconds since 1970 of a date or time, of UTC where it does not say otherwise."""
     try:
         time = datetime.fromisoformat(text)
