@@ -8,11 +8,12 @@ no repository, nothing is known. Runs nothing that a repository could bring alon
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import threading
 from collections import Counter, defaultdict
 from pathlib import Path
+
+from foretype.context.git import Git
 
 _log = logging.getLogger(__name__)
 
@@ -20,13 +21,6 @@ _COMMITS = 400
 _FILES = 24  # of a commit; a larger one is about everything
 _LEAST, _LEAST_SHARE = 2, 0.2  # commits together, and their share of those of the file that was edited
 _TIMEOUT_S = 20.0
-_SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.quotePath=false", "log.showSignature=false")
-_ENVIRONMENT = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-}
 
 
 class Together:
@@ -73,16 +67,10 @@ class Together:
 
 def _history(root: Path) -> list[list[str]]:
     """The files below `root` of each of the latest commits, as paths relative to it."""
-    options = [word for setting in _SETTINGS for word in ("-c", setting)]
-    command = ["git", *options, "log", "--no-merges", "--no-renames", "--relative", "--name-only", "--format=%x00"]
     try:
-        done = subprocess.run(
-            [*command, "-n", str(_COMMITS)],
-            cwd=root,
-            env=os.environ | _ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
+        done = Git(root, _TIMEOUT_S).run(
+            *("log", "--no-merges", "--no-renames", "--relative", "--name-only", "--format=%x00", "-n", str(_COMMITS)),
+            *("--no-ext-diff", "--no-textconv", "--ignore-submodules=all", "--"),
         )
     except (OSError, subprocess.SubprocessError) as error:
         _log.info("no git history: %s", type(error).__name__)

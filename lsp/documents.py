@@ -189,9 +189,9 @@ def path_from_uri(uri: str, root: str | None = None) -> str:
 
 
 def path_inside(uri: str, root: str | None) -> str | None:
-    """The document's path below `root`, with forward slashes; None if it is no file there."""
+    """The document's path below `root`, with forward slashes; None if it is no file there, or climbs with `..`."""
     path, folder = _file_path(uri), _pure(root) if root else None
-    if path is None or folder is None or path == folder or type(path) is not type(folder):
+    if path is None or folder is None or path == folder or type(path) is not type(folder) or ".." in path.parts:
         return None
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
 

@@ -102,11 +102,12 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Nothing:
-    """No suggestion, and why. `figures` are there where the model was asked."""
+    """No suggestion, and why. `figures` are there where the model was asked, `trimmed` as of a suggestion."""
 
     reason: Reason
     stages_ms: Mapping[str, float] = field(default_factory=dict)
     figures: Figures | None = None
+    trimmed: tuple[str, ...] = ()
 
 
 Outcome = Suggestion | Nothing

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -90,6 +91,7 @@ class Session:
         self._jobs: dict[str, Job] = {}
         self._ahead: _Ahead | None = None
         self._last: Mapping[str, object] = {}
+        self._trimmed: Counter[str] = Counter()
 
     async def suggest(self, uri: str, line: int, units: int, explicit: bool = False) -> Suggestion | None:
         """Ghost text at a position of the document as it is now; None where there is none. `units` counts code units
@@ -225,6 +227,7 @@ class Session:
             "model": status.model,
             "counts": self.ledger.counts(),
             "reasons": self.ledger.reasons(),
+            "trimmed": dict(self._trimmed),
             "last": dict(self._last),
             "edits": self.edits.status(),
         }
@@ -332,6 +335,7 @@ class Session:
         else:
             self.ledger.nothing(outcome.reason, language)
             what = {"reason": outcome.reason, "why": REASONS[outcome.reason]}
+        self._trimmed.update(outcome.trimmed)
         figures = asdict(outcome.figures) if outcome.figures else {}
         self._last = {**what, "language": language, **figures, "stages_ms": outcome.stages_ms}
 

@@ -2,17 +2,17 @@
 
 `RULES` are pure functions from an answer to an equal or shorter one. They know the text around the cursor and nothing
 of models or the protocol. Each is made so that an exactly right answer passes unharmed: where a repeat or a bracket
-could be meant, it stays. Thresholds were set on real code, with the text that was really there as the answer.
+could be meant, it stays. Thresholds were set on real code, with the text that was really there as the answer. Which
+characters are not shown, `context/visible.py` says.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from foretype.context import lexer, syntax
+from foretype.context import lexer, syntax, visible
 from foretype.context.languages import PLAIN, Language
 
 
@@ -64,13 +64,9 @@ def trim(text: str, place: Place) -> Trimmed:
 def invisible(text: str, place: Place) -> str:
     """Drops what an editor does not show: control characters, overrides of writing direction, zero-width characters.
 
-    Such text reads otherwise than it runs (CVE-2021-42574), so this holds even where it could be meant. Joiners stay
-    between characters that are not ASCII: emoji and some scripts need them. So do form feeds, and a carriage return
-    before a newline.
+    The rest is suggested, as it is now what it looks like; `context/visible.py` says what stays, and why.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char for i, char in enumerate(text) if _is_visible(char, text[i - 1 : i], text[i + 1 : i + 2]))
+    return visible.shown(text, place.prefix, place.suffix)
 
 
 def one_line(text: str, place: Place) -> str:
@@ -232,17 +228,6 @@ RULES: tuple[Rule, ...] = (
     surplus_closers,
     white_space,
 )
-
-
-def _is_visible(char: str, before: str, after: str) -> bool:
-    if char in "\n\t\f":
-        return True
-    if char == "\r":
-        return after == "\n"
-    if char in "\u200c\u200d":
-        return bool(before and after) and not before.isascii() and not after.isascii()
-    # Cc control, Cf format (direction, zero width, tags), Cs half a surrogate pair, Zl and Zp separators of lines
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def _rest(place: Place) -> str:

@@ -15,7 +15,6 @@ import logging
 import os
 import re
 import secrets
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -23,7 +22,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from foretype.context.git import program
 from foretype.mining.commit import Commit
+from foretype.mining.git_process import Process
 from foretype.mining.patches import Patch, parse
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else importing GitPython fails where there is no git
@@ -102,11 +103,11 @@ class History:
         self._shallow = self._boundary()
         # a marker that no file of the repository can know and forge
         self._marker = f"end-{secrets.token_hex(12)}\n".encode()
-        self._log = _Process(self, "rev-list")
-        self._raw = _Process(self, "diff-tree", "--stdin", "--raw", "-z", *_DIFF)
+        self._log = self._process("rev-list")
+        self._raw = self._process("diff-tree", "--stdin", "--raw", "-z", *_DIFF)
         self._patch = self._patcher(pathspecs)
         self._endings: set[str] = set()
-        self._blobs = _Process(self, "cat-file", "--batch")
+        self._blobs = self._process("cat-file", "--batch")
 
     def __enter__(self) -> Self:
         return self
@@ -126,10 +127,10 @@ class History:
         form = "%x00".join(("", *_FIELDS, ""))  # a message ends at its first zero byte
         words = ["rev-list", f"--format={form}", *(["--first-parent"] if first_parent else []), "HEAD", "--"]
         self._log.close()
-        process = self._log = _Process(self, *words)
+        process = self._log = self._process(*words)
         try:
             process.start()
-            for fields in _records(process, len(_FIELDS) + 1):
+            for fields in process.records(len(_FIELDS) + 1):
                 sha = fields[0].rpartition(" ")[2].strip()
                 if sha not in self._shallow:
                     parents, author, email, time, committed, message = fields[1:]
@@ -205,7 +206,7 @@ class History:
                 left.popleft()
                 yield contents
 
-    def _diffs(self, process: _Process, shas: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+    def _diffs(self, process: Process, shas: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         remaining = iter(shas)
         while left := deque(islice(remaining, _IN_FLIGHT_BYTES // 128)):
             while left:
@@ -222,7 +223,13 @@ class History:
                     yield left.popleft(), answer
 
     def command(self, *words: str) -> list[str]:
-        return ["git", *self._options, *words]
+        try:
+            return [program(), *self._options, *words]
+        except FileNotFoundError as error:
+            raise GitError("git is not installed: install it, or put it on the PATH") from error
+
+    def _process(self, *words: str) -> Process:
+        return Process(lambda: self.popen(*words))
 
     def popen(self, *words: str) -> Any:
         """A git process with pipes, wrapped by GitPython so that it ends with this one. Raises `GitError`."""
@@ -240,8 +247,8 @@ class History:
             raise GitError("git is not installed: install it, or put it on the PATH") from error
         return "" if status else str(out).strip()
 
-    def _patcher(self, pathspecs: Sequence[str]) -> _Process:
-        return _Process(self, "diff-tree", "--stdin", *_PATCH, *_DIFF, "--", *pathspecs)
+    def _patcher(self, pathspecs: Sequence[str]) -> Process:
+        return self._process("diff-tree", "--stdin", *_PATCH, *_DIFF, "--", *pathspecs)
 
     def _head(self) -> str:
         if not self._ask("rev-parse", "--git-dir"):
@@ -258,92 +265,6 @@ class History:
             return frozenset(Path(self._git.working_dir or ".", common, "shallow").read_text("ascii").split())
         except (OSError, UnicodeDecodeError):
             return frozenset()
-
-
-class _Process:
-    """A git process that reads questions and writes answers: started when first needed, and again after it died."""
-
-    def __init__(self, history: History, *words: str) -> None:
-        self._history = history
-        self._words = words
-        self._process: Any = None
-        self._stdin: Any = None
-        self._stdout: Any = None
-        self._buffer = bytearray()
-        self._errors: deque[bytes] = deque(maxlen=20)
-        self._drain: threading.Thread | None = None
-
-    def start(self) -> None:
-        if self._process is None:
-            self._buffer.clear()
-            self._errors.clear()
-            self._process = self._history.popen(*self._words)
-            self._stdin, self._stdout = self._process.stdin, self._process.stdout
-            # what git complains of must not fill its pipe, or it waits forever
-            self._drain = threading.Thread(target=self._errors.extend, args=(self._process.stderr,), daemon=True)
-            self._drain.start()
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._stdin.write(data)
-            self._stdin.flush()
-        except OSError:
-            pass  # it died: reading its answer tells
-
-    def read(self) -> bytes:
-        """Some bytes, as they come; none at the end."""
-        return os.read(self._stdout.fileno(), 1 << 18)
-
-    def read_until(self, marker: bytes) -> bytes:
-        """What comes before the marker. Raises `EOFError` where the process ends before."""
-        searched = 0
-        while (at := self._buffer.find(marker, searched)) < 0:
-            searched = max(0, len(self._buffer) - len(marker))
-            data = self.read()
-            if not data:
-                raise EOFError
-            self._buffer += data
-        answer = bytes(self._buffer[:at])
-        del self._buffer[: at + len(marker)]
-        return answer
-
-    def read_object(self) -> bytes | None:
-        """The next object of `cat-file --batch`, None if it is missing. Raises `EOFError` where the process ends."""
-        stdout = self._stdout
-        header = stdout.readline()
-        if not header.endswith(b"\n"):
-            raise EOFError
-        words = header.split()
-        if len(words) != 3 or not words[2].isdigit():  # "NAME missing", "NAME ambiguous"
-            return None
-        contents = stdout.read(int(words[2]) + 1)
-        if len(contents) <= int(words[2]):
-            raise EOFError
-        return contents[:-1]
-
-    def wait(self) -> int:
-        return self._process.proc.wait() if self._process else 0
-
-    def complaint(self) -> str:
-        """What the process wrote last on its standard error."""
-        if self._drain:
-            self._drain.join(timeout=5)
-        return b" ".join(line.strip() for line in self._errors).decode(errors="replace") or "git ended early"
-
-    def close(self) -> None:
-        if self._process is None:
-            return
-        process = self._process.proc
-        for pipe in (process.stdin, process.stdout):
-            try:
-                pipe.close()
-            except OSError:
-                pass
-        process.wait()
-        if self._drain:
-            self._drain.join(timeout=5)
-        process.stderr.close()
-        self._process = None
 
 
 def default_name(path: Path) -> str:
@@ -365,19 +286,6 @@ def parse_raw(data: bytes) -> list[Change]:
                 path = next(fields)
             changes.append(Change(status[0], old_mode, new_mode, old_id, new_id, old_path, path))
     return changes
-
-
-def _records(process: _Process, fields: int) -> Iterator[list[str]]:
-    """Runs of `fields` fields, each ended by a zero byte, as the process writes them."""
-    rest = b""
-    held: list[bytes] = []
-    while data := process.read():
-        *whole, rest = (rest + data).split(b"\0")
-        held += whole
-        full = len(held) - len(held) % fields
-        for at in range(0, full, fields):
-            yield [field.decode(errors="replace") for field in held[at : at + fields]]
-        del held[:full]
 
 
 def _seconds(text: str) -> int:

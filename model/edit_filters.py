@@ -7,7 +7,6 @@ and what the user did; it knows no model. Adding one is writing a function and a
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Literal
 
 import tree_sitter
 
-from foretype.context import languages
+from foretype.context import languages, visible
 from foretype.context.hunks import TOKEN
 from foretype.context.rows import Diff, Target
 
@@ -37,7 +36,6 @@ Reason = Literal[
 _REVERSED = 0.6  # share of an edit's changed words that go back to what the history changed
 # An edit may change so many tokens, and so many for each token of the largest change that the user made.
 _FREE_TOKENS, _PER_TOKEN = 12, 1.5
-_UNSEEN = ("Cc", "Cf", "Co", "Cs")  # Unicode's categories: control, format, private use, half a character
 _REPEATED_LINES = 1  # that say something, at the end of an edit and right below it
 
 
@@ -90,10 +88,14 @@ def white_space(proposal: Proposal) -> bool:
 
 def invisible(proposal: Proposal) -> bool:
     """Brings characters that nobody sees, and that can make code say something else than it seems to (CVE-2021-42574).
-    Those that the lines had before may stay."""
-    had: set[str] = set("\t").union(*proposal.old)
-    brought = set[str]().union(*proposal.target.lines) - had
-    return any(unicodedata.category(char) in _UNSEEN for char in brought)
+
+    What `visible.hidden` tells, and what the lines had before may stay. An edit is refused, not cut like ghost text: a
+    model that writes such a thing into lines that it was to copy has not understood them.
+    """
+    target, lines = proposal.target, proposal.lines
+    above, below = "\n".join([*lines[: target.start], ""]), "\n".join(["", *lines[target.stop :]])
+    brought = visible.hidden("\n".join(target.lines), above, below)
+    return bool(brought - Counter("".join(proposal.old)))
 
 
 def repeats(proposal: Proposal) -> bool:

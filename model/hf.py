@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
 import re
 import time
 from typing import Any
@@ -23,6 +24,7 @@ from foretype.model.backend import (
     FimResult,
     no_edits,
 )
+from foretype.model.catalogue import is_path
 from foretype.model.fim import FAMILIES, Family, Sentinel, answer_end, crop, family_of, layout
 
 # Tokens between two looks at the cancellation while the prompt is read.
@@ -200,6 +202,9 @@ def _load(name_or_path: str, device: str, dtype: str) -> tuple[Any, Any, Any]:
     except ImportError:
         raise BackendError("the hf backend needs torch and transformers: pip install 'foretype[train]'") from None
     transformers.utils.logging.disable_progress_bar()
+    if not is_path(name_or_path) and os.path.exists(name_or_path):
+        # transformers would take a folder of the current one, which may be a cloned repository, for the hub's
+        raise BackendError(f"{name_or_path} is a file or folder here: write ./{name_or_path} if it is what you mean")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

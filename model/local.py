@@ -65,6 +65,7 @@ def open_backend(
     if speed:
         backend.pace = Pace(speed.prompt_tokens_per_s, speed.token_ms)
     backend.model_sha256 = built.manifest.get("sha256", "")
+    backend.adapter_sha256 = built.manifest.get("adapter_sha256", "")
     return backend
 
 
@@ -86,7 +87,7 @@ class LocalBackend:
         self._engine, self._vocab = engine, vocab
         self._family = family
         self.context_layout = "files"  # one of `fim.LAYOUTS`: how other files are written
-        self.model_sha256 = ""
+        self.model_sha256 = self.adapter_sha256 = ""
         self._decoder = Decoder(engine, vocab)
         self._acceptance = Acceptance()
         self._stops = frozenset(vocab.special[stop] for stop in family.stop if stop in vocab.special)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -16,6 +17,8 @@ import onnxruntime as ort
 from foretype.context.machine import cores
 from foretype.model.backend import BackendError, Cancel, Cancelled
 
+# Bytes of a cache: 131,072 positions of a model of 7 billion weights take 7 GiB, those of 70 billion 80 GiB.
+_MOST_CACHE = 128 << 30
 # Tokens per run while reading a prompt: bounds the scratch memory and the work on masked positions; longer runs were
 # no faster.
 CHUNK = 128
@@ -46,7 +49,7 @@ class OnnxEngine:
         layers = sum(name.startswith("past_key_values.") and name.endswith(".key") for name in inputs)
         if not layers or "input_ids" not in inputs:
             raise BackendError(f"{path} is no decoder with a key-value cache (no past_key_values inputs)")
-        _, heads, _, size = inputs["past_key_values.0.key"].shape
+        heads, size = _rows(path, inputs, layers, capacity)
         self.length, self.capacity = 0, capacity
         self.vocabulary: int = self._session.get_outputs()[0].shape[-1]
         self._inputs = inputs
@@ -105,3 +108,15 @@ class OnnxEngine:
         self.length = total
         logits = self._binding.get_outputs()[0].numpy()[0]
         return logits if selective else logits[-keep:]
+
+
+def _rows(path: Path, inputs: dict[str, Any], layers: int, capacity: int) -> tuple[int, int]:
+    """The heads of every layer's keys and values, and their size. Raises `BackendError` where there is no making room
+    for them: a graph may claim any size."""
+    name = "past_key_values.0.key"
+    shape: Sequence[Any] = inputs[name].shape if name in inputs else ()
+    heads, size = (shape[1], shape[3]) if len(shape) == 4 else (0, 0)
+    fits = all(isinstance(number, int) and number > 0 for number in (heads, size))
+    if not fits or 2 * layers * heads * capacity * size * 4 > _MOST_CACHE:
+        raise BackendError(f"{path} cannot be served: its cache would have rows of {shape}; get the model again")
+    return heads, size

@@ -168,14 +168,19 @@ class _Translation:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             return numpy_helper.to_array(tensor)
         place = {item.key: item.value for item in tensor.external_data}
-        start = int(place["offset"])
-        kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        return self._mapped(place["location"])[start : start + int(place["length"])].view(kind).reshape(tensor.dims)
+        start, length = int(place["offset"]), int(place["length"])
+        kind, data = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type), self._mapped(place["location"])
+        if not 0 <= start <= start + length <= len(data):
+            raise BackendError(f"the graph in {self._folder} asks for more than its weights hold; get the model again")
+        return data[start : start + length].view(kind).reshape(tensor.dims)
 
     def _mapped(self, name: str) -> np.ndarray:
         if name not in self._files:
+            path = (self._folder / name).resolve()
+            if not path.is_relative_to(self._folder.resolve()):
+                raise BackendError(f"the graph in {self._folder} names a file outside of it; do not use this model")
             # copy on write: nothing is ever written
-            self._files[name] = np.memmap(self._folder / name, np.uint8, "c")
+            self._files[name] = np.memmap(path, np.uint8, "c")
         return self._files[name]
 
 

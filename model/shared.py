@@ -174,15 +174,21 @@ def connect(settings: Settings) -> Connection:
 
 
 def token(folder: Path) -> bytes:
-    """The secret of a folder, made if need be: 32 random bytes in a file that only its owner can read."""
+    """The secret of a folder, made if need be: 32 random bytes in a file that only its owner can read. Raises OSError,
+    also where the file is another user's: whoever laid it there could answer in the engine's place."""
     path = folder / "token"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
-    return path.read_bytes()
+        pass
+    else:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if os.name != "nt" and (status.st_uid != os.getuid() or status.st_mode & 0o077):
+            raise OSError(f"{path} is not this user's alone; delete it")
+        return file.read()
 
 
 def receive(connection: Connection) -> Message:
@@ -221,7 +227,7 @@ def _start(settings: Settings) -> Connection:
     if os.name == "nt":
         apart = {"creationflags": 0x00000208}  # DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP
     with (folder / "log").open("wb") as errors:
-        command = [sys.executable, "-m", "foretype.model.engine_process", json.dumps(asdict(settings))]
+        command = [sys.executable, "-P", "-m", "foretype.model.engine_process", json.dumps(asdict(settings))]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=folder, **apart
         )

@@ -165,7 +165,8 @@ def main() -> int:
 
 def _in_a_process(path: Path, threads: int) -> dict[str, Times]:
     names = ["onnx", *(PRECISIONS if version("openvino") else ())]
-    command = [sys.executable, "-m", "foretype.model.speed", str(path), str(threads), *names]
+    # -P: modules of the current folder, which may be a cloned repository, must not run
+    command = [sys.executable, "-P", "-m", "foretype.model.speed", str(path), str(threads), *names]
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_LIMIT_S, check=False)
     except subprocess.TimeoutExpired:

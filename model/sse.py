@@ -46,7 +46,7 @@ async def read_answer(
                 if event.get("error"):
                     raise BackendError(f"{server} failed{said(data.decode(errors='replace'), prompt)}")
                 grown = answer.add(event)
-            except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
+            except (ValueError, ArithmeticError, AttributeError, TypeError, KeyError, RecursionError):
                 raise BackendError(f"{server} does not answer as /v1/completions does; check openai.url") from None
             if grown:
                 first = first or time.monotonic()
@@ -79,7 +79,7 @@ async def read_start(response: httpx.Response, limit: int = 16 << 10) -> str:
     """The first bytes of a body as text, for an error message."""
     data = b""
     with contextlib.suppress(httpx.HTTPError):
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             data += chunk
             if len(data) >= limit:
                 break
@@ -97,7 +97,8 @@ class _Answer:
 
     def add(self, event: Any) -> bool:
         """Takes in one completion object and says whether the text grew; another shape raises a dict's errors."""
-        self.usage = event.get("usage") or self.usage
+        usage = event.get("usage")
+        self.usage = usage if isinstance(usage, dict) else self.usage
         begin = len(self.text)
         for choice in event["choices"][:1]:
             if text := choice.get("text"):
@@ -145,7 +146,10 @@ async def _whole(response: httpx.Response) -> AsyncGenerator[bytes, None]:
 
 async def _bounded(response: httpx.Response) -> AsyncIterator[bytes]:
     size = 0
-    async for chunk in response.aiter_bytes():
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        # not asked for, and a few bytes of it can be gigabytes
+        raise BackendError(f"{response.url.host} compresses its answer, which was not asked for; check openai.url")
+    async for chunk in response.aiter_raw():
         size += len(chunk)
         if size > MAX_ANSWER_BYTES:
             raise BackendError(f"{response.url.host} answered more than {MAX_ANSWER_BYTES >> 20} MiB to one request")

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from foretype.model import gguf_header
+
 # LoRA's names for the projections of a Llama-like layer, as PEFT writes them, and GGUF's for the same tensors.
 _PROJECTIONS = {
     "attn_q": "self_attn.q_proj",
@@ -74,6 +76,7 @@ class Gguf:
 
         self._dequantize = gguf.quants.dequantize
         try:
+            gguf_header.check(path)
             self._reader = gguf.GGUFReader(path)
         except (ValueError, KeyError, IndexError, OSError, OverflowError) as error:
             raise BuildError(f"{path}: not a readable GGUF file ({error}); get it again") from error
@@ -89,20 +92,22 @@ class Gguf:
                 f"{self.path}: architecture {name!r} cannot be built (known: {known}); "
                 "serve it with llama.cpp's server and use backend = 'openai'"
             )
-        hidden, heads = self._field(f"{name}.embedding_length"), self._field(f"{name}.attention.head_count")
-        return Config(
+        hidden, heads = self._count(f"{name}.embedding_length"), self._count(f"{name}.attention.head_count")
+        config = Config(
             architecture=name,
-            layers=self._field(f"{name}.block_count"),
+            layers=self._count(f"{name}.block_count"),
             hidden=hidden,
             heads=heads,
-            kv_heads=self._field(f"{name}.attention.head_count_kv"),
-            head_dim=self._field(f"{name}.attention.key_length", hidden // heads),
-            feed_forward=self._field(f"{name}.feed_forward_length"),
-            vocabulary=int(self._find("token_embd.weight").shape[1]),
-            context=self._field(f"{name}.context_length"),
+            kv_heads=self._count(f"{name}.attention.head_count_kv"),
+            head_dim=self._count(f"{name}.attention.key_length", hidden // heads),
+            feed_forward=self._count(f"{name}.feed_forward_length"),
+            vocabulary=int(self._find("token_embd.weight").shape[-1]),
+            context=self._count(f"{name}.context_length"),
             rope_base=float(self._field(f"{name}.rope.freq_base", 10000.0)),
             norm_epsilon=float(self._field(f"{name}.attention.layer_norm_rms_epsilon")),
         )
+        self._check_shapes(config)
+        return config
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -130,6 +135,30 @@ class Gguf:
         if name not in self._tensors:
             raise BuildError(f"{self.path}: tensor {name} is missing; the file is damaged or of another architecture")
         return self._tensors[name]
+
+    def _check_shapes(self, config: Config) -> None:
+        """Whether the tensors have the shapes that the keys call for: what is computed from keys has no other bound."""
+        if config.layers > len(self._tensors):
+            raise BuildError(f"{self.path}: {config.layers} layers of {len(self._tensors)} tensors; get the file again")
+        hidden, inner = config.hidden, config.feed_forward
+        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+        of_layers = {"attn_q": (queries, hidden), "attn_k": (keys, hidden), "attn_v": (keys, hidden)}
+        of_layers |= {"attn_output": (hidden, queries), "ffn_down": (hidden, inner)}
+        of_layers |= {"ffn_gate": (inner, hidden), "ffn_up": (inner, hidden)}
+        expected = {"token_embd.weight": (config.vocabulary, hidden), "output.weight": (config.vocabulary, hidden)}
+        for layer in range(config.layers):
+            expected |= {f"blk.{layer}.{part}.weight": shape for part, shape in of_layers.items()}
+        for name, shape in expected.items():
+            if name in self._tensors and (found := tuple(map(int, reversed(self._tensors[name].shape)))) != shape:
+                raise BuildError(
+                    f"{self.path}: tensor {name} is {found}, its keys call for {shape}; get the file again"
+                )
+
+    def _count(self, key: str, default: int | None = None) -> int:
+        value = self._field(key, default)
+        if not isinstance(value, int) or not 0 < value < 1 << 31:
+            raise BuildError(f"{self.path}: the key {key} is no size; the file is damaged")
+        return value
 
     def _field(self, key: str, default: Any = None) -> Any:
         field = self._reader.fields.get(key)

@@ -1,7 +1,8 @@
 """A repository's files as they were at one commit after another, in a folder of our own.
 
 `git read-tree` writes what differs from the commit before, with an index of its own, so that the repository may be bare
-and read-only, and nothing in it changes. Symbolic links become small files: they may point anywhere.
+and read-only, and nothing in it changes. Symbolic links become small files: they may point anywhere. Nothing that the
+repository names is run (`context/git.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import git
 
+from foretype.context.git import Git
 from foretype.eval.typing.traces import HistoryError, opened
 
 # A workspace beyond this is left empty: writing it would take longer than playing in it.
@@ -25,7 +27,8 @@ class Checkout:
         root.mkdir(parents=True, exist_ok=True)
         git_dir = str(Path(self._repo.git_dir).resolve())
         self._repo.git.set_persistent_git_options(git_dir=git_dir, work_tree=str(root), c="core.symlinks=false")
-        self._repo.git.update_environment(GIT_INDEX_FILE=str(index), GIT_LFS_SKIP_SMUDGE="1")
+        environment = Git(Path(git_dir)).environment | {"GIT_INDEX_FILE": str(index), "GIT_LFS_SKIP_SMUDGE": "1"}
+        self._repo.git.update_environment(**environment)
 
     def to(self, commit: str) -> tuple[str, ...]:
         """Goes to a commit; the paths that are not what they were. Raises `HistoryError`."""

@@ -83,6 +83,8 @@ def new_adapter(model: Qwen2ForCausalLM, rank: int, first: int, seed: int) -> Pe
 
 def old_adapter(model: Qwen2ForCausalLM, folder: Path) -> PeftModel:
     """The model with the adapter of a folder, to be trained on. Raises `AdapterError` if it does not fit."""
+    if not (folder / WEIGHTS).is_file():  # PEFT would take a pickled one, or look for one of that name on a hub
+        raise AdapterError(f"there is no {folder / WEIGHTS}; give the folder of an adapter")
     try:
         with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of transformers, about peft
             return PeftModel.from_pretrained(model, folder, is_trainable=True, low_cpu_mem_usage=False)

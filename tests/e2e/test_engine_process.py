@@ -22,7 +22,7 @@ from foretype.context.rows import Diagnostic, Diff, Excerpt, Window
 from foretype.model import local
 from foretype.model.backend import BackendError, Cancel, Cancelled, ContextFile, EditQuestion, FimRequest
 from foretype.model.edits import FORMATS, EditRequest
-from foretype.model.shared import Settings, SharedBackend, connect
+from foretype.model.shared import Settings, SharedBackend, connect, token
 
 REQUEST = FimRequest("def f(a):\n    retu", "\n", path="a.py", files=(ContextFile("b.py", "x = 1\n"),), max_tokens=12)
 
@@ -151,7 +151,7 @@ def test_killed_in_between(backend: SharedBackend, settings: Settings) -> None:
 
 
 def test_it_ends_by_itself(settings: Settings) -> None:
-    idle = replace(settings, idle_s=0.4)
+    idle = replace(settings, idle_s=1.5)
     backend = SharedBackend(idle)
     process = psutil.Process(pid(idle))
     until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
@@ -187,3 +187,13 @@ def test_a_window_that_speaks_nonsense_harms_nobody(backend: SharedBackend, sett
         connection.send_bytes(nonsense)
         connection.close()
     assert backend.complete(REQUEST, Cancel()).text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_a_secret_that_others_can_read_is_none(tmp_path: Path) -> None:
+    assert len(token(tmp_path)) == 32
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    assert token(tmp_path) == token(tmp_path)
+    (tmp_path / "token").chmod(0o644)
+    with pytest.raises(OSError, match="not this user's alone"):
+        token(tmp_path)

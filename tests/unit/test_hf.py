@@ -182,3 +182,10 @@ def test_missing_packages(monkeypatch):
 def test_unknown_family():
     with pytest.raises(BackendError, match="choose one of"):
         HfBackend("anything", family="gpt")
+
+
+def test_a_folder_here_is_not_taken_for_the_hubs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some-model").mkdir()
+    with pytest.raises(BackendError, match=r"write \./some-model"):
+        HfBackend("some-model", family="qwen2.5-coder", device="cpu")
