@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"foretype {__version__}")
     _grow(parser, COMMANDS, words)
     args = parser.parse_args(words)
+    # Python's own child processes are started with -c: modules of the current folder, a cloned repository, must not run
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     try:
         return args.run(args)
     except ModelError as error:
@@ -128,6 +131,10 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         },
     ),
     "report": ("characters per opportunity, and what would move it", "foretype.eval.report"),
+    "gate": (
+        "how sure to be before suggesting",
+        {"fit": ("fit it to what became of suggestions here", "foretype.eval.refit_gate")},
+    ),
     "telemetry": ("the event log: what there is, off, on, purge, export", "foretype.lsp.log.command"),
     "experiment": (
         "experiments on one's own options",
@@ -137,6 +144,8 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         "benchmarks",
         {
             "infill": ("HumanEval-Infilling, by running the tests", "foretype.eval.infill"),
+            "check": ("whether a suite is significantly worse than the baseline", "foretype.eval.check"),
+            "compare": ("two models on all benchmarks, with paired tests", "foretype.eval.compare"),
             "crossfile": ("what cross-file context is worth, on real packages", "foretype.eval.crossfile"),
             "definitions": ("whether the symbol graph finds what jedi finds", "foretype.eval.definitions"),
             "divergence": ("what quantization changes in the next token", "foretype.eval.divergence"),
@@ -144,12 +153,14 @@ COMMANDS: dict[str, tuple[str, Command]] = {
             "edits": ("next edits, on cases, mined pairs and real commits", "foretype.eval.edits"),
             "events": ("what the event log costs, and how long a report takes", "foretype.eval.log.speed"),
             "grouping": ("whether related hunks are found, against labels", "foretype.eval.grouping"),
+            "holdout": ("lines of the newest commits, which no model has seen", "foretype.eval.holdout"),
             "index": ("how fast the symbol graph is, against parsing alone", "foretype.eval.indexing_speed"),
             "mining": ("how fast history is read and filtered", "foretype.eval.mining"),
             "overlap": ("training rows that share code with the benchmarks", "foretype.eval.overlap"),
             "replay": ("what ghost text is worth to who types a history again", "foretype.eval.replay"),
             "simulate": ("whether the statistics of experiments hold what they promise", "foretype.eval.simulate"),
             "soak": ("whether the server stays what it was after minutes of typing", "foretype.eval.soak"),
+            "suite": ("models through all benchmarks, unattended", "foretype.eval.suite"),
         },
     ),
 }

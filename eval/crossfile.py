@@ -30,8 +30,9 @@ from typing import TextIO
 from tqdm import tqdm
 
 from foretype.context.gather import Snippet
-from foretype.context.machine import cache_dir
+from foretype.context.machine import cache_dir, peak_mib
 from foretype.eval import engines, sandbox
+from foretype.eval.answers import identity
 from foretype.eval.projects import context as crossfile_context
 from foretype.eval.projects import matching, own_tests, packages
 from foretype.eval.projects import report as crossfile_report
@@ -144,7 +145,7 @@ class Measurement:
         if tuple(layouts) != (_OWN_LAYOUT,) and not hasattr(backend, "context_layout"):
             raise engines.UsageError(f"this engine lays other files out by itself; use --layouts {_OWN_LAYOUT}")
         self._backend, self._layouts, self._warm, self._out, self._judge = backend, layouts, warm, out, judge
-        self._model = f"{backend.name} {getattr(backend, 'model_sha256', '')}".strip()
+        self._model = identity(backend)
         self._count = getattr(backend, "count", crossfile_context.approximate)
         self._written: set[tuple[str, ...]] = set()
         self._known: dict[tuple[str, str], Answer] = {}
@@ -226,6 +227,7 @@ def _tell(args: argparse.Namespace, tasks: Sequence[Task], backend: Backend, row
         "model_sha256": getattr(backend, "model_sha256", None),
         "adapter": args.adapter if args.engine == "local" else None,
         "engine": args.engine,
+        "peak_rss_mib": round(peak_mib()),
         "revision": revision(),
     }
     sys.stdout.write(json.dumps(facts | layouts[args.layouts[0]] | {"layouts": layouts}) + "\n")
@@ -276,8 +278,10 @@ def _answer(row: Row) -> Answer:
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    asked = row.warm_latency_ms is not None, row.passed is not None
-    return row.task_id, row.arm, row.layout, row.model, row.request, str(asked)
+    """A row is written again if more was asked, or it is judged otherwise than the last time."""
+    scores = row.exact, row.edit_similarity, row.identifier_match, row.identifier_exact, row.passed
+    said = row.warm_latency_ms is not None, row.completion, *scores
+    return row.task_id, row.arm, row.layout, row.model, row.request, str(said)
 
 
 def _names(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:

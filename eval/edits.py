@@ -13,7 +13,6 @@ import json
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,10 +21,12 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from foretype.context.hunks import hunks
+from foretype.context.machine import peak_mib
 from foretype.context.next_edit import Lane, NextEdit
 from foretype.context.text import Snapshot, split_lines
 from foretype.context.workspace import Workspace
 from foretype.eval import engines
+from foretype.eval.answers import clock_ms, kept
 from foretype.eval.next_edits import archives as edit_archives
 from foretype.eval.next_edits import carried
 from foretype.eval.next_edits import cases as edit_cases
@@ -72,6 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-places", type=int, default=own.max_places, metavar="N", help="the model is asked about")
     engines.add_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write one JSON object a task to this file")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE", help="keep answers there, and ask for none of them again"
+    )
     parser.add_argument("--verbose", action="store_true", help="list what went wrong, the worst first")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -87,7 +91,7 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
         ask = _asked_of_rows if args.pairs else _asked_of_cases
         tasks = _tasks(args)
         if args.pairs or args.lane != "rule":
-            backend = open_backend(args)
+            backend = kept(open_backend(args), args.answers)
         rows = ask(args, tasks, backend)
         if args.out:
             _write(args.out, rows)
@@ -118,7 +122,7 @@ def answer(case: EditCase, backend: Backend | None, options: Options, find: Call
                     workspace.opened(Snapshot(uri, file.path, file.language, 1, tuple(split_lines(file.after))))
             workspace.refresh(children=0)
             heard: list[float] = []
-            started = time.perf_counter()
+            started_ms = clock_ms(backend)
             found = find(
                 workspace,
                 case.edited,
@@ -127,18 +131,17 @@ def answer(case: EditCase, backend: Backend | None, options: Options, find: Call
                 backend=backend,
                 options=options,
                 cancel=Cancel(),
-                on_edit=lambda edit: heard.append(time.perf_counter()),
+                on_edit=lambda edit: heard.append(clock_ms(backend)),
             )
-            ended = time.perf_counter()
+            ended_ms = clock_ms(backend)
         finally:
             workspace.close()
     if found.problem:
         raise BackendError(found.problem)
     verdict = edit_metrics.judge(case.files, case.expected, found.edits, edit_metrics.done_by(case.edited), case.alone)
-    first = (heard[0] if heard else ended) - started
     return Row(
         *(case.name, case.kind, case.language, case.lane, verdict),
-        *(1000 * first, 1000 * (ended - started)),
+        *((heard[0] if heard else ended_ms) - started_ms, ended_ms - started_ms),
         notes=tuple(_notes(case, found)),
     )
 
@@ -222,6 +225,7 @@ def _tell(args: argparse.Namespace, rows: Sequence[Row], backend: Backend | None
         "engine": args.engine if backend else None,
         "format": args.format if backend else None,
         "threshold": args.threshold if backend else None,
+        "peak_rss_mib": round(peak_mib()),
         "revision": revision(),
     }
     if args.json:

@@ -1,7 +1,8 @@
 """What the confidence gate is worth: its weights from labelled answers, how well they are calibrated, what it costs.
 
 Logistic regression in plain NumPy. The rows of `eval/gate_rows.py` are split by commit; what is printed of the fit is
-of the commits that it has not seen, and the weights that are written are then fitted on all. Knows no servers.
+of the commits that it has not seen, and the weights that are written are then fitted on all. Rows of the event log are
+fitted by `eval/refit_gate.py`, from the weights that ship on. Knows no servers.
 
 The trade: characters per opportunity counts only what is accepted, so that showing everything is best for it, but each
 new suggestion takes `READING_MS` of somebody's time. A threshold's worth is therefore in time: that of the keys which
@@ -11,11 +12,12 @@ a threshold loses less than the table says.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,10 +35,20 @@ FEWEST_ROWS = 50
 # The mean of the log-normal pause before a key.
 _KEY_MS = KEY_MS * math.exp(SIGMA**2 / 2)
 _STEPS = 50
+_TINY = 1e-9
 
 
 class FitError(Exception):
     """There is nothing to fit. The message tells a user what to do."""
+
+
+class Judged(Protocol):
+    """What was known of an answer, by name, and how many of its characters were accepted, 0 for none."""
+
+    @property
+    def evidence(self) -> Mapping[str, float]: ...
+    @property
+    def accepted(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -74,15 +86,22 @@ class Worth:
     saved_ms: float
 
 
-def fit(rows: Sequence[Decision], penalty: float = PENALTY) -> Fit:
-    """The most likely weights under an L2 penalty on the standardised ones, none on the bias; by Newton's method.
+def fit(rows: Sequence[Judged], penalty: float = PENALTY, start: Fit | None = None) -> Fit:
+    """The most likely weights under an L2 penalty on the standardised ones, none on the bias; by Newton's method. With
+    a `start`, the penalty is on what is added to that, so that few rows change little of it.
 
-    A feature that is the same in all rows weighs nothing. Raises `FitError` where all rows came out the same.
+    A feature that is the same in all rows weighs nothing, or what it did at the start. Raises `FitError` where all
+    rows came out the same.
     """
     taken = np.array([row.accepted > 0 for row in rows], dtype=float)
     if len(rows) < FEWEST_ROWS or taken.min() == taken.max():
-        raise FitError(f"{len(rows)} answers, {int(taken.sum())} of them accepted, say too little: give more commits")
+        raise FitError(
+            f"{len(rows)} answers, {int(taken.sum())} of them accepted, say too little: "
+            f"it takes {FEWEST_ROWS} or more, some accepted and some not"
+        )
     names = list(rows[0].evidence)
+    start = start or Fit(0.0, {})
+    begun = np.array([start.weights.get(name, 0.0) for name in names])
     values = np.array([[row.evidence[name] for name in names] for row in rows])
     mean, spread = values.mean(axis=0), values.std(axis=0)
     used = spread > 1e-9
@@ -90,18 +109,28 @@ def fit(rows: Sequence[Decision], penalty: float = PENALTY) -> Fit:
     scaled[:, 1:] = (values[:, used] - mean[used]) / spread[used]
     ridge = np.full(scaled.shape[1], penalty)
     ridge[0] = 0.0
-    weights = np.zeros(scaled.shape[1])
+    base = start.bias + values @ begun
+
+    def against(weights: np.ndarray) -> float:
+        score = base + scaled @ weights
+        return float((np.logaddexp(0, score) - taken * score).sum() + (ridge * weights**2).sum() / 2)
+
+    # begun where all answers are as likely as not: from a start that is sure of itself there is no way back
+    weights = -np.concatenate(([start.bias + mean @ begun], (begun * spread)[used]))
     for _ in range(_STEPS):
-        said = _logistic(scaled @ weights)
+        said = _logistic(base + scaled @ weights)
         slope = scaled.T @ (taken - said) - ridge * weights
-        curve = (scaled * (said * (1 - said))[:, None]).T @ scaled + np.diag(ridge)
+        curve = (scaled * (said * (1 - said))[:, None]).T @ scaled + np.diag(ridge + _TINY)
         step = np.linalg.solve(curve, slope)
+        while against(weights + step) > against(weights) and np.abs(step).max() > _TINY:
+            step /= 2
         weights += step
-        if np.abs(step).max() < 1e-9:
+        if np.abs(step).max() < _TINY:
             break
     plain = np.zeros(len(names))
     plain[used] = weights[1:] / spread[used]
-    return Fit(float(weights[0] - plain @ mean), dict(zip(names, plain.tolist(), strict=True)))
+    added = float(weights[0] - plain @ mean)
+    return Fit(start.bias + added, dict(zip(names, (begun + plain).tolist(), strict=True)))
 
 
 def split(rows: Sequence[Decision], seed: int) -> tuple[list[Decision], list[Decision]]:
@@ -200,11 +229,12 @@ def table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def toml(fitted: Fit, about: Sequence[str]) -> str:
-    """The weights as the server reads them, `about` as comments on top."""
+def toml(fitted: Fit, about: Sequence[str], model: str = "") -> str:
+    """The weights as the server reads them, `about` as comments on top; of a `model`, if one is named."""
     head = [f"# {line}" for line in about]
+    of = [f"model = {json.dumps(model)}"] if model else []
     weights = [f"{name} = {weight:.5g}" for name, weight in fitted.weights.items()]
-    return "\n".join([*head, "", f"bias = {fitted.bias:.5g}", "", "[weights]", *weights]) + "\n"
+    return "\n".join([*head, "", *of, f"bias = {fitted.bias:.5g}", "", "[weights]", *weights]) + "\n"
 
 
 def _logistic(score: np.ndarray) -> np.ndarray:

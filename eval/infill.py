@@ -3,6 +3,7 @@
 M. Bavarian et al., "Efficient training of language models to fill in the middle" (2022), data and scoring of
 https://github.com/openai/human-eval-infilling. One greedy answer a task, through the `Backend` interface, from the
 whole prompt and suffix; all answers first, their tests afterwards, so that judging does not disturb the latencies.
+With `--answers` they are kept as they are made, and judged anew whenever the same is asked (`eval/answers.py`).
 
 A task is passed if prompt + completion + suffix defines a function that the task's `check` accepts. In the single-line
 split the answer ends at its first newline, which is put back for the tests; in the others it is taken as it came.
@@ -17,7 +18,6 @@ import json
 import os
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -26,7 +26,9 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from foretype.context.machine import peak_mib
 from foretype.eval import engines, sandbox, stats
+from foretype.eval.answers import clock_ms, kept
 from foretype.eval.cage import runner
 from foretype.eval.cage.pool import in_order
 from foretype.eval.provenance import revision
@@ -94,6 +96,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sandbox.add_arguments(parser)
     parser.add_argument("--max-tokens", type=int, default=0, metavar="N", help="default: 64 for a line, 256 for more")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write one JSON object a task to this file")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE", help="keep answers there, and ask for none of them again"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -119,7 +124,7 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
     answers: list[Answer] = []
     failure = ""
     try:
-        backend = open_backend(args)
+        backend = kept(open_backend(args), args.answers)
         try:
             produced = generate(backend, tasks, single_line, max_tokens)
             for answer in _progress(produced, "generating", len(tasks)):
@@ -146,6 +151,7 @@ def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], B
         "model_sha256": getattr(backend, "model_sha256", None),
         "adapter": args.adapter if args.engine == "local" else None,
         "engine": args.engine,
+        "peak_rss_mib": round(peak_mib()),
         "revision": revision(),
     }
     sys.stdout.write(json.dumps(figures) + "\n" if args.json else table(figures, rows))
@@ -188,9 +194,9 @@ def generate(backend: Backend, tasks: Iterable[Task], single_line: bool, max_tok
         if reset:
             reset()
         request = FimRequest(task.prompt, task.suffix, max_tokens=max_tokens, single_line=single_line)
-        started = time.perf_counter()
+        started_ms = clock_ms(backend)
         result = backend.complete(request, Cancel())
-        latency_ms = (time.perf_counter() - started) * 1000
+        latency_ms = clock_ms(backend) - started_ms
         text = result.text.partition("\n")[0] if single_line else result.text
         yield Answer(text, latency_ms, result.prompt_tokens, result.tokens)
 

@@ -1,8 +1,9 @@
 """`foretype eval replay`: what ghost text is worth to someone who types what a git history says was typed.
 
-Plays typing traces to the real server, and with `--against` to llama.cpp's server behind llama.vim's policy, in one
-run and alternating commit by commit, so that whatever else the machine does happens to both. Each repository gets
-servers and a workspace of its own. Rows go to a file as they come; a run that was broken off goes on from there.
+Plays typing traces to the real server, and with `--against` to llama.cpp's server behind llama.vim's policy, or with
+`--experiment` to a server for each arm, in one run and alternating commit by commit, so that whatever else the machine
+does happens to all. Each repository gets servers and a workspace of its own. Rows go to a file as they come; a run that
+was broken off goes on from there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from foretype.eval.provenance import revision
+from foretype.eval.typing import arms as replay_arms
 from foretype.eval.typing import report as replay_report
 from foretype.eval.typing import rows as replay_rows
 from foretype.eval.typing import traces
@@ -29,6 +31,8 @@ from foretype.eval.typing.checkout import Checkout
 from foretype.eval.typing.play import Clock, RealClock, SkippingClock, play
 from foretype.eval.typing.rows import Played, RowsError
 from foretype.eval.typing.traces import Trace
+from foretype.lsp.experiments import Experiment, ExperimentError
+from foretype.lsp.experiments import read as read_experiment
 from foretype.model.backend import BackendError
 
 OURS, PEER = "foretype", "peer"
@@ -61,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="URL", help="a llama-server to compare with, such as http://127.0.0.1:8012"
     )
+    parser.add_argument(
+        "--experiment", type=Path, metavar="FILE", help="play every arm of an experiment, and compare them"
+    )
     parser.add_argument("--fit-gate", type=Path, metavar="FILE", help="fit the confidence gate and write its weights")
     parser.add_argument("--model", help="a name or a path, as the option model.name")
     parser.add_argument("--adapter", help="as the option model.adapter")
@@ -85,14 +92,17 @@ def run(args: argparse.Namespace, openers: Mapping[str, Opener] | None = None) -
     try:
         if args.commits < 1 or args.limit_keys < 0:
             raise UsageError("--commits must be positive, and --limit-keys must not be negative")
+        if args.experiment and (args.against or args.fit_gate):
+            raise UsageError("--experiment compares its own arms: leave out --against and --fit-gate")
         if args.fit_gate:
             from foretype.eval import fit_gate
 
             return fit_gate.run(args, server_options(args))
-        openers = openers or sides(args)
-        settings = _settings(args, openers)
+        experiment = read_experiment(args.experiment) if args.experiment else None
+        openers = openers or (arms(args, experiment) if experiment else sides(args))
+        settings = _settings(args, openers, experiment)
         done = replay_rows.begin(args.out, settings) if args.out else []
-    except (UsageError, RowsError) as error:
+    except (UsageError, RowsError, ExperimentError) as error:
         return _complain(str(error), 2)
     failure, status = "", 1
     total = args.commits * len(args.repositories) * len(openers)
@@ -111,15 +121,20 @@ def run(args: argparse.Namespace, openers: Mapping[str, Opener] | None = None) -
     if failure:
         kept = f"; {len(done)} commits are in {args.out}" if args.out and done else ""
         return _complain(failure + kept, status)
-    if not any(one.side == OURS and one.rows for one in done):
+    if not any(one.side == next(iter(openers)) and one.rows for one in done):
         return _complain("no commit of these repositories has enough typing in these languages", 2)
-    figures = replay_report.figures(done, args.seed) | {
-        **{name: settings[name] for name in ("seed", "clock", "partial", "options", "against", "limit_keys")},
+    compared = replay_arms.figures(done, list(openers), args.seed) if experiment else None
+    names = ("seed", "clock", "partial", "options", "against", "limit_keys")
+    figures = (compared or replay_report.figures(done, args.seed)) | {
+        **{name: settings[name] for name in names},
         "repositories": sorted({one.repository for one in done}),
         "languages": sorted({one.language for one in done}),
         "revision": revision(),
     }
-    sys.stdout.write(json.dumps(figures) + "\n" if args.json else replay_report.table(figures))
+    if experiment:
+        figures |= {"experiment": experiment.name, "arm_options": settings["arms"]}
+    table = replay_arms.table if experiment else replay_report.table
+    sys.stdout.write(json.dumps(figures) + "\n" if args.json else table(figures))
     return 0
 
 
@@ -138,6 +153,27 @@ def sides(args: argparse.Namespace) -> dict[str, Opener]:
         return LlamaVim(args.against)
 
     return {OURS: ours, PEER: peer} if args.against else {OURS: ours}
+
+
+def arms(args: argparse.Namespace, experiment: Experiment) -> dict[str, Opener]:
+    """What opens each arm: a server with the arm's options above those of `args`, and an engine of its own, so that no
+    arm warms another's cache. Raises `UsageError`."""
+    options = server_options(args)
+
+    def opener(own: Mapping[str, Any]) -> Opener:
+        merged: dict[str, dict[str, Any]] = {name: dict(section) for name, section in options.items()}
+        for name, value in {"model.share": False, **own}.items():
+            section, _, key = name.partition(".")
+            merged.setdefault(section, {})[key] = value
+
+        def open_(root: Path) -> Assistant:
+            from foretype.eval.typing.foretype_server import ForetypeServer
+
+            return ForetypeServer(root, merged)
+
+        return open_
+
+    return {arm.name: opener(arm.options) for arm in experiment.arms}
 
 
 def server_options(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -214,12 +250,13 @@ def played(side: str, trace: Trace, assistant: Assistant, clock: Clock, partial:
     )
 
 
-def _settings(args: argparse.Namespace, openers: Mapping[str, Opener]) -> dict[str, Any]:
+def _settings(args: argparse.Namespace, openers: Mapping[str, Opener], experiment: Experiment | None) -> dict[str, Any]:
     """What makes two runs comparable, and rows of one fit to go on with in the other."""
     names = ("seed", "since", "until", "languages", "limit_keys", "clock", "partial", "against", "model", "adapter")
     return {
         "sides": list(openers),
         "options": sorted(args.options),
+        **({"arms": {arm.name: dict(arm.options) for arm in experiment.arms}} if experiment else {}),
         **{name: getattr(args, name) for name in names},
     }
 

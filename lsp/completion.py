@@ -51,15 +51,15 @@ def complete(
     figures = _figures(place, result)
     text = trimmed.text if ask.explicit else _confident(trimmed.text, result)
     if text.strip():
-        figures = _weighed(figures, place, text, result, request)
+        figures = _weighed(figures, place, text, result, request, gate.in_force(options.model_name))
         clock.lap("gate")
     stages_ms = clock.stages_ms | {f"model_{stage}": round(ms, 2) for stage, ms in result.stages_ms.items()}
     if not trimmed.text.strip():
-        return Nothing("trimmed" if result.text.strip() else "empty", stages_ms, figures)
+        return Nothing("trimmed" if result.text.strip() else "empty", stages_ms, figures, trimmed.fired)
     if not text.strip():
-        return Nothing("unsure", stages_ms, figures)
+        return Nothing("unsure", stages_ms, figures, trimmed.fired)
     if not ask.explicit and figures.confidence is not None and figures.confidence < options.completion.gate:
-        return Nothing("gated", stages_ms, figures)
+        return Nothing("gated", stages_ms, figures, trimmed.fired)
     return Suggestion(secrets.token_hex(6), text, stages_ms, trimmed.fired, figures, confidence=figures.confidence)
 
 
@@ -131,13 +131,15 @@ def _figures(place: Place, result: FimResult) -> Figures:
     )
 
 
-def _weighed(figures: Figures, place: Place, text: str, result: FimResult, request: FimRequest) -> Figures:
+def _weighed(
+    figures: Figures, place: Place, text: str, result: FimResult, request: FimRequest, weights: gate.Weights
+) -> Figures:
     """The figures with what the gate makes of the text that is left."""
     values = gate.features(place, text, result, [file.text for file in request.files])
     if values is None:
         return figures
     evidence = {name: round(value, 4) for name, value in zip(gate.FEATURES, values, strict=True)}
-    return replace(figures, confidence=round(gate.probability(values, gate.shipped()), 4), evidence=evidence)
+    return replace(figures, confidence=round(gate.probability(values, weights), 4), evidence=evidence)
 
 
 class Stopwatch:

@@ -1,23 +1,29 @@
 """How likely a suggestion is to be taken: a logistic model of what can be seen of it, and its weights.
 
 Looks at the model's own probabilities, at the place of the cursor and at the text: `FEATURES`. The weights are in
-`gate.toml` beside this file, fitted by `foretype eval replay --fit-gate`. Knows nothing of what was suggested before,
-nor of the user; another model's probabilities are read as if they were those of the model that the weights are of.
+`gate.toml` beside this file, fitted by `foretype eval replay --fit-gate`, or in the user's data folder, fitted by
+`foretype gate fit` to what became of suggestions there; nothing in a workspace can name others. The user's are for one
+model. Those that ship are for any: another model's probabilities are read as if they were those of the one they are
+of. Knows nothing of what was suggested before.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from foretype.context import syntax
+from foretype.lsp.log import installation
 from foretype.lsp.trim import Place
 from foretype.model.backend import FimResult
+
+log = logging.getLogger(__name__)
 
 FEATURES = (
     "logprob_sum",
@@ -45,10 +51,12 @@ _WORD_AT_END = re.compile(r"\w*\Z")
 
 @dataclass(frozen=True)
 class Weights:
-    """`bias`, and a weight for each of `FEATURES`, for features as they are (not standardised)."""
+    """`bias`, and a weight for each of `FEATURES`, for features as they are (not standardised). `model` is whose
+    probabilities they were fitted to, "" where that is not said."""
 
     bias: float
     by_feature: Mapping[str, float]
+    model: str = ""
 
 
 def features(place: Place, text: str, result: FimResult, others: Sequence[str] = ()) -> tuple[float, ...] | None:
@@ -94,6 +102,22 @@ def probability(values: Sequence[float], weights: Weights) -> float:
     return 1 / (1 + math.exp(-score)) if score >= 0 else math.exp(score) / (1 + math.exp(score))
 
 
+def in_force(model: str) -> Weights:
+    """The user's weights where there are some for this model, else those that ship. Takes microseconds, unless the
+    user's have changed; a file that cannot be used is told to the log, once, and left alone."""
+    try:
+        stamp = own_file().stat()
+    except OSError:
+        return shipped()
+    own = _own(own_file(), stamp.st_mtime_ns, stamp.st_size)
+    return own if own and own.model == model else shipped()
+
+
+def own_file() -> Path:
+    """Where the user's weights are, if there are any."""
+    return installation.folder() / WEIGHTS.name
+
+
 @cache
 def shipped() -> Weights:
     """The weights that come with this program."""
@@ -101,12 +125,30 @@ def shipped() -> Weights:
 
 
 def read(text: str) -> Weights:
-    """Weights from TOML: `bias` and a table `weights`. Raises ValueError for anything else."""
+    """Weights from TOML: `bias`, a table `weights`, and `model`. Raises ValueError for anything else."""
     table = tomllib.loads(text)
     weights = table.get("weights", {})
-    if unknown := sorted(set(weights) - set(FEATURES)):
-        raise ValueError(f"no such features: {', '.join(unknown)}")
-    return Weights(float(table["bias"]), {name: float(value) for name, value in weights.items()})
+    try:
+        if unknown := sorted(set(weights) - set(FEATURES)):
+            raise ValueError(f"no such features: {', '.join(unknown)}")
+        found = Weights(
+            float(table["bias"]), {name: float(value) for name, value in weights.items()}, str(table.get("model", ""))
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("expected a bias and a table of weights, all numbers") from error
+    if not all(map(math.isfinite, (found.bias, *found.by_feature.values()))):
+        raise ValueError("expected a bias and a table of weights, all numbers")
+    return found
+
+
+@lru_cache(maxsize=1)
+def _own(path: Path, changed_ns: int, size: int) -> Weights | None:
+    """The user's weights as they were written last."""
+    try:
+        return read(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        log.warning("%s is left out, delete it or run `foretype gate fit` again: %s", path, error)
+        return None
 
 
 def _logprobs(text: str, result: FimResult) -> Sequence[float]:

@@ -223,6 +223,11 @@ class Options:
     telemetry: TelemetryOptions = TelemetryOptions()
     log: LogOptions = LogOptions()
 
+    @property
+    def model_name(self) -> str:
+        """What the model that answers is called, on this machine or on a server."""
+        return self.openai.model if self.model.backend == "openai" else self.model.name
+
 
 @dataclass(frozen=True)
 class Loaded:

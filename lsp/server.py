@@ -23,7 +23,7 @@ from pygls.exceptions import JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 
 from foretype import __version__
-from foretype.lsp.arms import take_part
+from foretype.lsp.arms import Part, take_part
 from foretype.lsp.edits import handlers as edit_handlers
 from foretype.lsp.edits.handlers import suggestion_id
 from foretype.lsp.events import Ledger, utf16_length
@@ -177,7 +177,9 @@ def configure(ls: Server, settings: object) -> None:
     """Options from files, initialization and `settings`; problems are told, and what is right holds."""
     loaded = load(ls.root, ls.initialization, settings)
     logging.getLogger("foretype").setLevel(loaded.options.log.level.upper())
-    part = take_part(loaded.options, ls.recorder.units(ls.root), ls.exposed)
+    part = Part(loaded.options, {})
+    if loaded.options.telemetry.enabled:  # who is not counted has nothing to try out
+        part = take_part(loaded.options, ls.recorder.units(ls.root), ls.exposed)
     problems = (*loaded.problems, *part.problems)
     if news := [problem for problem in problems if problem not in ls.problems]:
         complain(ls, "\n".join(news), types.MessageType.Warning)
@@ -199,7 +201,7 @@ def _setting(ls: Server, options: Options, arms: Mapping[str, str]) -> Setting:
         mib=telemetry.max_mib,
         root=ls.root,
         client=ls.client_name,
-        model=options.openai.model if backend == "openai" else options.model.name,
+        model=options.model_name,
         engine=options.model.engine if backend == "local" else backend,
         arms=arms,
     )

@@ -1,4 +1,4 @@
-"""`foretype mine`: training pairs from git histories.
+"""`foretype mine`: training pairs from git histories, and from what one has accepted.
 
 Progress goes to standard error, the summary to standard output; with `--json` one object and nothing else there. Exit
 status 0 done, 1 some repository could not be mined or nothing could be written, 2 bad usage or input.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -16,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from foretype.context.machine import cores
-from foretype.mining import crew, pipeline
+from foretype.lsp.log import installation
+from foretype.lsp.log.store import StoreError
+from foretype.mining import captured, crew, pipeline
+from foretype.mining.captured import Captured, CaptureError
 from foretype.mining.config import Config, ConfigError
 from foretype.mining.crew import CrewError
 from foretype.mining.explain import ExplainError, explain
@@ -32,9 +36,12 @@ _SHOWN = 12  # filters in the summary for people
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "repositories",
-        nargs="+",
+        nargs="*",
         metavar="REPO",
         help="a repository (bare ones too), NAME=REPO, or a file with one of them a line",
+    )
+    parser.add_argument(
+        "--from-events", action="store_true", help="rows of what was accepted here, where telemetry.capture_code is on"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the rows go; needed unless --explain")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML; its table [mine] has all options and more")
@@ -86,7 +93,13 @@ def run(args: argparse.Namespace) -> int:
     )
     try:
         config = Config.load(args.config, {name: getattr(args, name) for name in names})
-        found = sources(args.repositories)
+        if not (args.repositories or args.from_events):
+            raise ConfigError("say which repositories to mine, or --from-events")
+        found = sources(args.repositories) if args.repositories else []
+        if args.from_events and any(source.name == captured.REPOSITORY for source in found):
+            raise ConfigError(
+                f"{captured.REPOSITORY} is what captured code is called: give the repository as NAME=REPO"
+            )
         if args.workers < 1:
             raise ConfigError("--workers has to be 1 or more")
         if args.explain:
@@ -99,12 +112,20 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"foretype mine: {error}\n")
         return 2
 
+    captures: list[Captured] = []
+    if args.from_events:
+        try:
+            captures = captured.read(installation.database())
+        except (CaptureError, StoreError, sqlite3.Error) as error:
+            sys.stderr.write(f"foretype mine: {error}\n")
+            return 1
+
     def work(jobs: Sequence[crew.Work]) -> Any:
         return crew.on_ray(jobs, args.ray) if args.ray else crew.locally(jobs, args.workers)
 
     try:
         with nullcontext(silent) if args.json else terminal_progress() as progress:
-            manifest = pipeline.run(found, config, args.out, work, progress)
+            manifest = pipeline.run(found, config, args.out, work, progress, captures)
     except (PipelineError, CrewError) as error:
         sys.stderr.write(f"foretype mine: {error}\n")
         return 1
@@ -138,7 +159,8 @@ def _summary(manifest: dict[str, Any], out: Path) -> str:
     commits, rate = manifest["commits"], manifest["commits_per_cpu_s"]
     texts = [f"{commits} commits, {rate:.0f} a CPU second, {manifest['seconds']:.0f} s", ""]
     for one in manifest["repositories"]:
-        said = f"{one['kept_rows']} rows of {one['commits']} commits"
+        mined = "what was accepted here" if one["repository"] == captured.REPOSITORY else f"{one['commits']} commits"
+        said = f"{one['kept_rows']} rows of {mined}"
         reason = (one["refused"] and f"left out: {one['refused']}") or (one["problem"] and "not mined") or said
         texts.append(f"  {one['repository']}: {reason}")
     texts += ["", f"{manifest['rows']} rows in {out}"]

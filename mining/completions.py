@@ -56,8 +56,13 @@ def rows(
         if hole and all(hole[1] <= start or stop <= hole[0] for start, stop in holes):
             holes[hole] = mode
     for (start, stop), mode in sorted(holes.items()):
-        prefix, suffix = source.text[:start], source.text[stop:]
-        yield FimRow(here, mode, _last(prefix), source.text[start:stop], _first(suffix))
+        prefix, suffix = around(source.text[:start], source.text[stop:])
+        yield FimRow(here, mode, prefix, source.text[start:stop], suffix)
+
+
+def around(prefix: str, suffix: str) -> tuple[str, str]:
+    """What a row keeps of the text on both sides of its hole."""
+    return _last(prefix), _first(suffix)
 
 
 def _one_line(source: _Source, rng: random.Random) -> tuple[int, int] | None:

@@ -28,7 +28,8 @@ def latest(parts: Sequence[Part], times: Sequence[np.ndarray], config: Config) -
     families: dict[str, list[np.ndarray]] = {}
     for part, own in zip(parts, times, strict=True):
         families.setdefault(_family(part), []).append(own)
-    tests = _tests(families, config)
+    # what has no history is one's own (`mining/captured.py`), and is there to be learnt from
+    tests = _tests({_family(part) for part in parts if part.root}, config)
     boundaries = {family: _boundary(np.concatenate(every), config) for family, every in families.items()}
     return {part.repository: -np.inf if _family(part) in tests else boundaries[_family(part)] for part in parts}
 

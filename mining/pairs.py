@@ -31,11 +31,11 @@ def mine(history: History, licence: str, config: Config, tally: Tally) -> Iterat
     while batch := list(islice(found, _AT_ONCE)):
         origins = [_origin(one, licence) for one in batch]
         for one, origin in zip(batch, origins, strict=True):
-            yield from _checked(commit_rows(one, origin, config), tally)
+            yield from checked(commit_rows(one, origin, config), tally)
         if config.lint:
             files = [(file, origin) for one, origin in zip(batch, origins, strict=True) for file in _open(one)]
             for linter in LINTERS:
-                yield from _checked(lint.rows(files, linter, config.seed, tally.reject), tally)
+                yield from checked(lint.rows(files, linter, config.seed, tally.reject), tally)
 
 
 def commit_rows(one: Survivor, origin: Origin, config: Config) -> Iterator[Row]:
@@ -82,7 +82,7 @@ def _after(row: EditRow) -> list[str]:
     return shown
 
 
-def _checked(found: Iterator[Row], tally: Tally) -> Iterator[Row]:
+def checked(found: Iterator[Row], tally: Tally) -> Iterator[Row]:
     """The rows that the filters of rows keep, without those that show a secret: a window holds more lines than those
     that the filters of commits and files saw."""
     for row in row_filters.passing(found, tally):

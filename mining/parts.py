@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -93,8 +93,11 @@ def mine_repository(source: Source, config: Config, folder: Path) -> Part:
         part = Part(source.name, head=history.head, licences=found, refused=refusal(found, config.licences))
         if part.refused:
             return part
-        part = replace(part, stem=_stem(source.name, history.head, config), root=history.root())
-        return _left(part, folder) or _make(part, history, config, folder)
+        part = replace(part, stem=stem_of(source.name, history.head, config), root=history.root())
+        if left := _left(part, folder):
+            return left
+        tally = Tally()
+        return write(part, pairs.mine(history, " AND ".join(part.licences), config, tally), tally, folder, history)
 
 
 def lines(part: Part, folder: Path) -> Iterator[bytes]:
@@ -110,9 +113,11 @@ def index(part: Part, folder: Path) -> np.ndarray:
     return np.memmap(folder / f"{part.stem}.index", INDEX, "r", shape=(part.rows,))
 
 
-def _make(part: Part, history: History, config: Config, folder: Path) -> Part:
+def write(part: Part, found: Iterable[Row], tally: Tally, folder: Path, history: History | None = None) -> Part:
+    """Writes a part's files; `found` are its rows, and `tally` counts while they are made. `history`, if it is of one,
+    is closed then. Raises what `found` raises, and `OSError`."""
     began, used = time.monotonic(), cpu_s()
-    tally, classes = Tally(), Counter[str]()
+    classes = Counter[str]()
     path = folder / part.stem
     written = [Path(f"{path}{extension}.{os.getpid()}.tmp") for extension in (".jsonl.zst", ".index", ".json")]
     try:
@@ -121,15 +126,16 @@ def _make(part: Part, history: History, config: Config, folder: Path) -> Part:
             packed = files.enter_context(open(written[0], "wb"))
             text = files.enter_context(zstandard.ZstdCompressor(LEVEL).stream_writer(packed, closefd=False))
             numbers = files.enter_context(open(written[1], "wb"))
-            for row in pairs.mine(history, " AND ".join(part.licences), config, tally):
+            for row in found:
                 text.write(rows.to_json(row).encode() + b"\n")
                 numbers.write(_entry(row).tobytes())
                 classes[row_class(row)] += 1
-        history.close()  # so that the seconds of its processes count
+        if history:
+            history.close()  # so that the seconds of its processes count
         part = replace(
             part,
             commits=tally.seen,
-            skipped=history.skipped,
+            skipped=history.skipped if history else 0,
             rows=classes.total(),
             rejected=dict(sorted(tally.rejected.items())),
             cpu_s=round(cpu_s() - used, 3),
@@ -165,7 +171,8 @@ def row_class(row: Row) -> str:
     return row.label if isinstance(row, EditRow) else "fim"
 
 
-def _stem(name: str, head: str, config: Config) -> str:
+def stem_of(name: str, head: str, config: Config) -> str:
+    """What the files of a part are called: by its name, and by all that decides its rows."""
     digest = hashlib.sha256("\0".join((name, head, config.mined_digest, edition())).encode()).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}-{digest[:16]}"
 

@@ -20,8 +20,9 @@ import numpy as np
 import zstandard
 
 from foretype.context.rows import SCHEMA
-from foretype.mining import context_pass, lint, merge, row_filters, shards
+from foretype.mining import captured, context_pass, lint, merge, row_filters, shards
 from foretype.mining.candidate import name, source
+from foretype.mining.captured import Captured
 from foretype.mining.config import Config
 from foretype.mining.context_pass import ContextJob
 from foretype.mining.filters import FILTERS
@@ -39,8 +40,16 @@ class PipelineError(Exception):
     """The rows cannot be written. The message tells a user what to do."""
 
 
-def run(sources: Sequence[Source], config: Config, out: Path, crew: Crew, progress: Progress) -> dict[str, Any]:
-    """Mines all repositories into `out` and gives the manifest, which is also written there. Raises `PipelineError`."""
+def run(
+    sources: Sequence[Source],
+    config: Config,
+    out: Path,
+    crew: Crew,
+    progress: Progress,
+    captures: Sequence[Captured] = (),
+) -> dict[str, Any]:
+    """Mines all repositories into `out`, and makes rows of `captures`, as of one repository more; gives the manifest,
+    which is also written there. Raises `PipelineError`."""
     began = time.monotonic()
     folder = out / _PARTS
     try:
@@ -52,6 +61,8 @@ def run(sources: Sequence[Source], config: Config, out: Path, crew: Crew, progre
             for part in crew(jobs):
                 made.append(part)
                 progress("mining", len(made), len(jobs))
+            if captures:
+                made.append(captured.make_part(captures, config, folder))
             chosen = merge.kept(made, config, folder, progress)
             contexts = _contexts(chosen, sources, config, folder, crew, progress) if config.context_rows else {}
             merged = merge.merge(chosen, config, folder, out, progress, contexts)
@@ -79,7 +90,11 @@ def _contexts(
 ) -> dict[str, Part]:
     """By repository the part of those rows that get context."""
     places = {source.name: source for source in sources}
-    jobs = [context_pass.job(places[part.repository], part, mask, config, folder.resolve()) for part, mask in chosen]
+    jobs = [
+        context_pass.job(places[part.repository], part, mask, config, folder.resolve())
+        for part, mask in chosen
+        if part.repository in places  # there is no history behind captures
+    ]
     made: dict[str, Part] = {}
     progress("context of rows", 0, len(jobs))
     for part in crew(jobs):

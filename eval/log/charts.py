@@ -57,7 +57,7 @@ _numbers = itertools.count(1)
 def cpo_by_day(found: Mapping[str, Any]) -> str:
     """CPO of each day with its interval."""
     days = [day for day in found["days"] if day["cpo"] is not None]
-    with _axes(190) as (axes, svg):
+    with drawing(190) as (axes, svg):
         places = list(range(len(days)))
         axes.plot(places, [day["cpo"] for day in days], color=_ONE, linewidth=2, marker="o", markersize=4.5)
         known = [(place, *day["cpo_ci"]) for place, day in zip(places, days, strict=True) if day["cpo_ci"]]
@@ -75,7 +75,7 @@ def cpo_by_day(found: Mapping[str, Any]) -> str:
 def typed_by_day(found: Mapping[str, Any]) -> str:
     """Characters typed and accepted, each day."""
     days = found["days"]
-    with _axes(190) as (axes, svg):
+    with drawing(190) as (axes, svg):
         for name, colour, side in (("typed_characters", _MUTED, -0.2), ("characters", _ONE, 0.2)):
             heights = [day[name] for day in days]
             axes.bar([place + side for place in range(len(days))], heights, width=0.36, color=colour)
@@ -89,7 +89,7 @@ def typed_by_day(found: Mapping[str, Any]) -> str:
 def funnel(found: Mapping[str, Any]) -> str:
     """How many opportunities came how far."""
     stages = found["funnel"]
-    with _axes(36 * len(stages) + 14) as (axes, svg):
+    with drawing(36 * len(stages) + 14) as (axes, svg):
         places = list(range(len(stages)))[::-1]
         axes.barh(places, [stage["count"] for stage in stages], height=0.62, color=_ONE)
         most = max([1, *(stage["count"] for stage in stages)])
@@ -115,7 +115,7 @@ def funnel(found: Mapping[str, Any]) -> str:
 def latency(found: Mapping[str, Any]) -> str:
     """From the median to the 95th percentile of each stage's time."""
     stages = found["latency_ms"]
-    with _axes(26 * len(stages) + 46) as (axes, svg):
+    with drawing(26 * len(stages) + 46) as (axes, svg):
         places = list(range(len(stages)))[::-1]
         for place, of in zip(places, stages.values(), strict=True):
             low, high = max(of["p50"], 0.01), max(of["p95"], 0.01)
@@ -135,7 +135,7 @@ def latency(found: Mapping[str, Any]) -> str:
 def retention(found: Mapping[str, Any]) -> str:
     """How much of the accepted text is still there after how long."""
     rows = [row for row in found["retention"] if row["share"] is not None]
-    with _axes(190) as (axes, svg):
+    with drawing(190) as (axes, svg):
         times, shares = [0, *(row["after_s"] for row in rows)], [1.0, *(row["share"] for row in rows)]
         edges = [row["share_ci"] or [row["share"]] * 2 for row in rows]
         axes.fill_between(
@@ -155,7 +155,7 @@ def retention(found: Mapping[str, Any]) -> str:
 
 def changes(movers: Sequence[Mapping[str, Any]]) -> str:
     """Each factor's change, in per cent."""
-    with _axes(30 * len(movers) + 34) as (axes, svg):
+    with drawing(30 * len(movers) + 34) as (axes, svg):
         places = list(range(len(movers)))[::-1]
         values = [100 * row["change"] for row in movers]
         axes.barh(places, values, height=0.55, color=[_BAD if value < 0 else _TWO for value in values])
@@ -175,7 +175,7 @@ def changes(movers: Sequence[Mapping[str, Any]]) -> str:
 def groups(found: Mapping[str, Any], most: int = 24) -> str:
     """CPO of each group with its interval."""
     rows = [row for row in found["groups"] if row["cpo"] is not None][:most]
-    with _axes(26 * len(rows) + 40) as (axes, svg):
+    with drawing(26 * len(rows) + 40) as (axes, svg):
         places = list(range(len(rows)))[::-1]
         for place, row in zip(places, rows, strict=True):
             if row["cpo_ci"]:
@@ -191,7 +191,8 @@ def groups(found: Mapping[str, Any], most: int = 24) -> str:
 
 
 @contextmanager
-def _axes(height: float) -> Iterator[tuple[Axes, Callable[[], str]]]:
+def drawing(height: float) -> Iterator[tuple[Axes, Callable[[], str]]]:
+    """Axes of so many points in height, and what makes an SVG of them once all is drawn."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH / 72, height / 72), layout="constrained")
         axes = figure.add_subplot()

@@ -7,7 +7,6 @@ does so in the editor (`model/edit_filters.py`, the confidence). Knows neither c
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from foretype.context import minimal, row_files
 from foretype.context.next_edit import NextEdit
 from foretype.context.row_files import ShardError, Split
 from foretype.context.rows import EditRow, RowError, Target, from_json
+from foretype.eval.answers import clock_ms
 from foretype.eval.next_edits import metrics as edit_metrics
 from foretype.eval.next_edits.report import Row
 from foretype.model import edit_filters
@@ -52,9 +52,9 @@ def read(folder: Path, split: Split, limit: int, seed: int) -> list[EditRow]:
 
 def answer(row: EditRow, backend: Backend, options: Options) -> Row:
     """What is proposed at a row. Raises `BackendError`."""
-    started = time.perf_counter()
+    started_ms = clock_ms(backend)
     target, note = _proposed(row, backend, options)
-    elapsed_ms = 1000 * (time.perf_counter() - started)
+    elapsed_ms = clock_ms(backend) - started_ms
     path, text = row.window.path, _text(row.window.lines)
     edits = [] if target is None else [_edit(row, text, target)]
     lines = list(row.window.lines)

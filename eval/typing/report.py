@@ -38,7 +38,7 @@ RATES = {
 FACTORS = ("attempt_rate", "feedback_rate", "acceptance_rate", "tokens_per_acceptance", "characters_per_token")
 _PER = {"cpu_s_per_1000_keys": 1000.0}
 _COUNTS = [name for name in _TOTALS if name not in ("tokens", "cpu_s")]
-_PERCENTILES = (50, 90, 95, 99)
+PERCENTILES = (50, 90, 95, 99)
 
 _Statistic = Callable[[np.ndarray], np.ndarray]
 
@@ -55,10 +55,10 @@ def figures(done: Sequence[Played], seed: int) -> dict[str, Any]:
     commits = [place for place in by_commit[names[0]] if all(place in by_commit[name] for name in names)]
     sides = {name: [by_commit[name][place] for place in commits] for name in names}
     resamples = np.random.default_rng(seed).integers(0, max(1, len(commits)), (RESAMPLES, len(commits)))
-    result: dict[str, Any] = {name: _side(played, resamples) for name, played in sides.items()}
+    result: dict[str, Any] = {name: side_of(played, resamples) for name, played in sides.items()}
     if len(names) == 2:
         first, second = (sides[name] for name in names)
-        result["ratio"] = _ratios(_sums(first), _sums(second), resamples)
+        result["ratio"] = _ratios(sums_of(first), sums_of(second), resamples)
         result["paired"] = _paired(names, first, second, resamples)
     return result | {"tasks": len(commits)}
 
@@ -81,22 +81,23 @@ def totals(played: Played) -> tuple[float, ...]:
     )
 
 
-def _side(played: Sequence[Played], resamples: np.ndarray) -> dict[str, Any]:
-    sums = _sums(played)
+def side_of(played: Sequence[Played], resamples: np.ndarray) -> dict[str, Any]:
+    """The figures of one side; `resamples` has a row of places in `played` for each."""
+    sums = sums_of(played)
     total = {name: float(sums[:, at].sum()) for name, at in _AT.items()}
     side: dict[str, Any] = {
         "model": ", ".join(sorted({one.model for one in played})),
         "cpu_s": round(total["cpu_s"], 3),
     }
     side |= {name: int(total[name]) for name in _COUNTS}
-    side |= _with_intervals(RATES, lambda indices: _rates(sums[indices]), resamples)
+    side |= with_intervals(RATES, lambda indices: rates_of(sums[indices]), resamples)
     _check_identity(side)
     for prefix, cached in (("ghost_ms", False), ("ghost_ms_cached", True)):
         times = [
             np.array([row.ms for row in one.rows if row.ms is not None and row.cached == cached]) for one in played
         ]
         side |= {f"{prefix}_answers": sum(map(len, times))}
-        side |= _with_intervals(_names(prefix), partial(_percentiles, times), resamples)
+        side |= with_intervals(percentile_names(prefix), partial(percentiles_of, times), resamples)
     side["failed"] = sum(one.counts.get("failed", 0) for one in played)
     side["suppressed"] = _summed(played, "suppressed_")
     return side
@@ -109,12 +110,12 @@ def _check_identity(side: Mapping[str, Any]) -> None:
     assert abs(product - side["cpo"]) < 1e-9, f"{product} is not {side['cpo']}"
 
 
-def _sums(played: Sequence[Played]) -> np.ndarray:
+def sums_of(played: Sequence[Played]) -> np.ndarray:
     """A row for each commit, a column for each of `_TOTALS`."""
     return np.array([totals(one) for one in played], dtype=float).reshape(len(played), len(_TOTALS))
 
 
-def _rates(sums: np.ndarray) -> np.ndarray:
+def rates_of(sums: np.ndarray) -> np.ndarray:
     """In the order of `RATES`; NaN where there is nothing to divide by."""
     total = sums.sum(axis=0)
     over = np.array([total[_AT[name]] * _PER.get(rate, 1.0) for rate, (name, _) in RATES.items()])
@@ -123,47 +124,57 @@ def _rates(sums: np.ndarray) -> np.ndarray:
 
 def _ratios(first: np.ndarray, second: np.ndarray, resamples: np.ndarray) -> dict[str, Any]:
     """Each rate of one side over the same of the other."""
-    return _with_intervals(RATES, lambda indices: _divided(_rates(first[indices]), _rates(second[indices])), resamples)
+    return with_intervals(
+        RATES, lambda indices: _divided(rates_of(first[indices]), rates_of(second[indices])), resamples
+    )
 
 
 def _paired(
     names: Sequence[str], first: Sequence[Played], second: Sequence[Played], resamples: np.ndarray
 ) -> dict[str, Any]:
     """Times at the keys where both models answered, and their percentiles' ratios, `ghost_ms_<percentile>_ratio`."""
+    ours, theirs = paired_times(first, second)
+    paired: dict[str, Any] = {"answers": sum(map(len, ours))}
+    for name, times in zip(names, (ours, theirs), strict=True):
+        paired |= with_intervals(percentile_names(f"{name}_ghost_ms"), partial(percentiles_of, times), resamples)
+    return paired | with_intervals(
+        [f"{name}_ratio" for name in percentile_names("ghost_ms")],
+        lambda indices: _divided(percentiles_of(ours, indices), percentiles_of(theirs, indices)),
+        resamples,
+    )
+
+
+def paired_times(first: Sequence[Played], second: Sequence[Played]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """By commit, milliseconds to ghost text of each side at the keys where both sides' models answered."""
     ours, theirs = list[np.ndarray](), list[np.ndarray]()
     for one, other in zip(first, second, strict=True):
         both = [(a.ms, b.ms) for a, b in zip(one.rows, other.rows, strict=True) if _answered(a) and _answered(b)]
         ours.append(np.array([pair[0] for pair in both], float))
         theirs.append(np.array([pair[1] for pair in both], float))
-    paired: dict[str, Any] = {"answers": sum(map(len, ours))}
-    for name, times in zip(names, (ours, theirs), strict=True):
-        paired |= _with_intervals(_names(f"{name}_ghost_ms"), partial(_percentiles, times), resamples)
-    return paired | _with_intervals(
-        [f"{name}_ratio" for name in _names("ghost_ms")],
-        lambda indices: _divided(_percentiles(ours, indices), _percentiles(theirs, indices)),
-        resamples,
-    )
+    return ours, theirs
 
 
 def _answered(row: Row) -> bool:
+    """Whether the model did at a key, not memory."""
     return row.ms is not None and not row.cached
 
 
-def _names(prefix: str) -> list[str]:
-    return [f"{prefix}_p{q}" for q in _PERCENTILES]
+def percentile_names(prefix: str) -> list[str]:
+    """Of what `percentiles_of` gives, in its order."""
+    return [f"{prefix}_p{q}" for q in PERCENTILES]
 
 
-def _percentiles(times: list[np.ndarray], indices: np.ndarray) -> np.ndarray:
+def percentiles_of(times: list[np.ndarray], indices: np.ndarray) -> np.ndarray:
     """Of the times of these commits, pooled; NaN where there are none."""
     pooled = np.concatenate([times[index] for index in indices]) if len(indices) else np.array([])
-    return np.percentile(pooled, _PERCENTILES) if len(pooled) else np.full(len(_PERCENTILES), np.nan)
+    return np.percentile(pooled, PERCENTILES) if len(pooled) else np.full(len(PERCENTILES), np.nan)
 
 
 def _divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     return np.divide(over, under, out=np.full(len(over), np.nan), where=under != 0)
 
 
-def _with_intervals(names: Iterable[str], statistic: _Statistic, resamples: np.ndarray) -> dict[str, Any]:
+def with_intervals(names: Iterable[str], statistic: _Statistic, resamples: np.ndarray) -> dict[str, Any]:
     """Figures and their percentile intervals; null where undefined. `statistic` gives them all for some commits."""
     whole = statistic(np.arange(resamples.shape[1]))
     drawn = np.array([statistic(indices) for indices in resamples])
@@ -190,19 +201,19 @@ def table(figures: Mapping[str, Any]) -> str:
         f"{figures[sides[0]]['opportunities']:.0f} keys, seed {figures['seed']}, {figures['clock']} clock",
         *(f"{side}: {figures[side]['model']}" for side in sides),
         "",
-        _line("", [*sides, "ratio"] if len(sides) == 2 else sides),
+        line_of("", [*sides, "ratio"] if len(sides) == 2 else sides),
     ]
     for title, name, digits in _ROWS:
-        cells = [_cell(figures[side], name, digits) for side in sides]
+        cells = [cell_of(figures[side], name, digits) for side in sides]
         if len(sides) == 2:
-            cells.append(_cell(figures["ratio"], name, 2))
-        lines.append(_line(title, cells))
+            cells.append(cell_of(figures["ratio"], name, 2))
+        lines.append(line_of(title, cells))
     if len(sides) == 2:
         paired = figures["paired"]
         lines += ["", f"at the {paired['answers']} keys where both models answered"]
-        for q in _PERCENTILES:
-            cells = [_cell(paired, f"{side}_ghost_ms_p{q}", 0) for side in sides]
-            lines.append(_line(f"ms to ghost text, p{q}", [*cells, _cell(paired, f"ghost_ms_p{q}_ratio", 2)]))
+        for q in PERCENTILES:
+            cells = [cell_of(paired, f"{side}_ghost_ms_p{q}", 0) for side in sides]
+            lines.append(line_of(f"ms to ghost text, p{q}", [*cells, cell_of(paired, f"ghost_ms_p{q}_ratio", 2)]))
     for side in sides:
         if failed := figures[side]["failed"]:
             lines += ["", f"{side} failed {failed} times: these figures say little; see its log"]
@@ -226,7 +237,7 @@ _ROWS = (
     ("= CPO", "cpo", 3),
     ("keys with ghost text", "on_screen_rate", 3),
     ("answers of the model", "ghost_ms_answers", 0),
-    *((f"  ms to ghost text, p{q}", f"ghost_ms_p{q}", 0) for q in _PERCENTILES),
+    *((f"  ms to ghost text, p{q}", f"ghost_ms_p{q}", 0) for q in PERCENTILES),
     ("answers from memory", "ghost_ms_cached_answers", 0),
     *((f"  ms to ghost text, p{q}", f"ghost_ms_cached_p{q}", 1) for q in (50, 95)),
     ("CPU s per 1,000 keys", "cpu_s_per_1000_keys", 1),
@@ -235,11 +246,11 @@ _ROWS = (
 )
 
 
-def _line(title: str, cells: Sequence[str]) -> str:
+def line_of(title: str, cells: Sequence[str]) -> str:
     return f"{title:<26}" + "".join(f"{cell:<27}" for cell in cells)
 
 
-def _cell(of: Mapping[str, Any], name: str, digits: int) -> str:
+def cell_of(of: Mapping[str, Any], name: str, digits: int) -> str:
     value, interval = of.get(name), of.get(f"{name}_ci")
     if value is None:
         return "-" if name in of else ""

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import METHOD, place, start
+from serving import METHOD, SERVE, options, place, start, wait_for_state
 from stub_openai import StubOpenAI
 
 from foretype.lsp.log import installation
 from foretype.lsp.log.schema import COLUMNS
 from foretype.lsp.log.store import reader
+from foretype.lsp.options import Options
 from foretype.lsp.wire import Client
 
 URI = "file:///events/secret_file.py"
@@ -61,7 +62,7 @@ class Typist:
 def rows(*columns: str) -> list[tuple[Any, ...]]:
     connection = reader(installation.database())
     try:
-        return connection.execute(f"SELECT {', '.join(columns)} FROM events ORDER BY seq").fetchall()
+        return connection.execute(f"SELECT {', '.join(columns)} FROM events ORDER BY at_ms, seq").fetchall()
     finally:
         connection.close()
 
@@ -151,9 +152,9 @@ def test_a_newer_log_is_left_alone(stub: StubOpenAI) -> None:
     assert installation.database().read_bytes() == before
 
 
-def test_a_session_is_in_its_experiments_arm_once_it_meets_the_option(
-    stub: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which everybody gets the second arm."""
     settings = tmp_path / "settings"
     (settings / "experiments").mkdir(parents=True)
     (settings / "foretype.toml").touch()
@@ -162,6 +163,9 @@ def test_a_session_is_in_its_experiments_arm_once_it_meets_the_option(
     (settings / "experiments" / "length.toml").write_text(
         'key = "length"' + arms.format("short", 0.0, 8) + arms.format("long", 1.0, 9)
     )
+
+
+def test_a_session_is_in_its_experiments_arm_once_it_meets_the_option(stub: StubOpenAI, experiment: None) -> None:
     stub.script = lambda prompt, suffix: "bc"
     with start(stub.url) as client:
         typist = Typist(client)
@@ -171,3 +175,14 @@ def test_a_session_is_in_its_experiments_arm_once_it_meets_the_option(
         typist.ask()
     assert [json.loads(arms) for (arms,) in rows("arms")][-1] == {"length@1": "long"}
     assert stub.requests[-1]["max_tokens"] == 9
+
+
+def test_who_is_not_counted_is_in_no_experiment(stub: StubOpenAI, experiment: None) -> None:
+    stub.script = lambda prompt, suffix: "bc"
+    with Client.start(SERVE) as client:
+        client.initialize(None, {**options(stub.url), "telemetry": {"enabled": False}})
+        wait_for_state(client, "ready")
+        typist = Typist(client)
+        typist.put("a")
+        typist.ask()
+    assert stub.requests[-1]["max_tokens"] == Options().completion.max_tokens_single

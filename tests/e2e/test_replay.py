@@ -34,13 +34,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_command_with_the_real_server(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The model always knows the rest of the line: it is accepted as soon as it is there."""
-    goal = "print(total([1, 2, 3]))"
+GOAL = "print(total([1, 2, 3]))"
+
+
+def command(repository: Path, *more: str) -> int:
+    """Replays with a model that always knows the rest of the line: it is accepted as soon as it is there."""
 
     def script(prompt: str, suffix: str) -> str:
         line = prompt.rpartition("\n")[2]
-        return goal[len(line) :] if line and goal.startswith(line) else ""
+        return GOAL[len(line) :] if line and GOAL.startswith(line) else ""
 
     with StubOpenAI() as stub:
         stub.script = script
@@ -52,14 +54,33 @@ def test_the_command_with_the_real_server(repository: Path, capsys: pytest.Captu
         parser = argparse.ArgumentParser()
         replay.add_arguments(parser)
         words = [str(repository), "--clock", "virtual", "--json", *(word for item in given for word in ("--set", item))]
-        assert replay.run(parser.parse_args(words)) == 0
+        return replay.run(parser.parse_args([*words, *more]))
+
+
+def test_the_command_with_the_real_server(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(repository) == 0
     ours = json.loads(capsys.readouterr().out)["foretype"]
-    assert ours["opportunities"] == 3 + len(goal)  # three times Return
+    assert ours["opportunities"] == 3 + len(GOAL)  # three times Return
     assert ours["accepted"] == 1
-    assert ours["characters"] > len(goal) / 2
+    assert ours["characters"] > len(GOAL) / 2
     assert 0 < ours["attempts"] < ours["opportunities"]
     assert ours["ghost_ms_p50"] > 0
     assert ours["cpu_s_per_1000_keys"] > 0
+
+
+def test_every_arm_of_an_experiment_has_a_real_server_with_its_options(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "off.toml"
+    arm = '\n[[arms]]\nname = "{0}"\nweight = 0.5\noptions = {{ "completion.disabled_languages" = [{1}] }}'
+    file.write_text('key = "off"' + arm.format("on", "") + arm.format("off", '"python"'))
+    assert command(repository, "--experiment", str(file)) == 0
+    found = json.loads(capsys.readouterr().out)
+    on, off = found["arms"]["on"], found["arms"]["off"]
+    assert on["opportunities"] == off["opportunities"] == 3 + len(GOAL)
+    assert on["accepted"] == 1 and off["accepted"] == off["attempts"] == 0
+    assert off["suppressed"] == {"language": off["opportunities"]}
+    assert found["differences"]["off"]["cpo"] == pytest.approx(-on["cpo"])
 
 
 @pytest.fixture(scope="module")

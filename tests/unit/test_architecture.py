@@ -21,8 +21,8 @@ MAY_IMPORT = {
     "mining": {"context", "model", "mining"},
     "eval": {"context", "model", "mining", "eval"},
 }
-# Modules of the server that know no protocol: the log, the options, the arms, a client.
-FREE_OF_PYGLS = {"events", "options", "experiments", "wire", "documents", "outcome", "log"}
+# Modules of the server that know no protocol: the log, the options, the arms, the gate, a client.
+FREE_OF_PYGLS = {"events", "options", "experiments", "wire", "documents", "outcome", "gate", "log"}
 # A part of the code base -> the libraries that only it may import.
 ONLY_IN = {
     "lsp/": {"pygls", "lsprotocol"},

@@ -76,6 +76,10 @@ def test_a_repository_for_testing_is_that_as_a_whole_and_so_are_its_forks() -> N
     boundaries = holdout.latest(made, [np.arange(9)] * 40, config)
     tests = [boundaries[part.repository] == -np.inf for part in made]
     assert tests[::2] == tests[1::2] and sum(tests) == 20
+    own = Part("events", rows=9)
+    for seed in range(20):
+        other = replace(config, test_share=0.9, seed=seed)
+        assert holdout.latest([*made, own], [np.arange(9)] * 41, other)["events"] > 0
     few = [Part(str(at), root=str(at), rows=9) for at in range(5)]
     for count, expected in ((5, 1), (4, 0)):  # of many at least one, of few none
         boundaries = holdout.latest(few[:count], [np.arange(9)] * count, Config())

@@ -2,96 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from replaying import Scripted, Time, arguments, commit, made_repository
 
 from foretype.eval import replay
 from foretype.eval.typing import report as replay_report
 from foretype.eval.typing import rows as replay_rows
-from foretype.eval.typing.assistant import Shown
-from foretype.eval.typing.buffer import Buffer
 from foretype.eval.typing.keystrokes import Key
 from foretype.eval.typing.play import Row, play
-from foretype.eval.typing.rows import Played, RowsError
+from foretype.eval.typing.rows import RowsError
 from foretype.eval.typing.traces import Change, File, Insert, Move, Open, Step, Trace
-
-
-class Time:
-    """A clock that only its pauses move."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def wait(self, ms: float, busy: Callable[[], bool]) -> None:
-        self.now += ms
-
-
-class Scripted:
-    """Answers an ask at `key` with `answers[key]` = (text, ms), as a model does; 4 characters are a token."""
-
-    name = model = "scripted"
-
-    def __init__(self, answers: dict[int, tuple[str, float]], time: Time | None = None) -> None:
-        self.time = time or Time()
-        self.answers = answers
-        self.log: list[tuple[object, ...]] = []
-        self.buffers: dict[str, Buffer] = {}
-        self._due = 0.0
-        self._shown: Shown | None = None
-        self._asked = self._answered = 0
-
-    def workspace(self, root: Path, changed: tuple[str, ...]) -> None:
-        self.log.append(("workspace", changed))
-
-    def open(self, path: str, language: str, text: str) -> None:
-        self.buffers[path] = Buffer(text)
-        self._shown = None
-
-    def edit(self, path: str, line: int, column: int, removed: str, inserted: str) -> None:
-        self.buffers[path].change(line, column, removed, inserted)
-        self._shown = None
-        self.log.append(("edit", removed, inserted))
-
-    def move(self, path: str, line: int, column: int) -> None:
-        self._shown = None
-
-    def ask(self, path: str, line: int, column: int, key: int) -> None:
-        self._asked += 1
-        if key in self.answers:
-            text, ms = self.answers[key]
-            self._due = self.time.now + ms
-            self._shown = Shown(text, key, ms, False, len(text) // 4)
-            self._answered += 1
-
-    def shown(self) -> Shown | None:
-        return self._shown if self._due <= self.time.now else None
-
-    def busy(self) -> bool:
-        return self._shown is not None and self._due > self.time.now
-
-    def accepted(self, characters: int) -> None:
-        self.log.append(("accepted", characters))
-
-    def rejected(self) -> None:
-        raise AssertionError("this developer types on")
-
-    def close(self, path: str) -> None:
-        self.log.append(("close", self.buffers[path].text))
-
-    def cpu_s(self) -> float:
-        return self._asked / 10
-
-    def counts(self) -> dict[str, int]:
-        asked = self._asked
-        return {"attempts": asked, "requests": asked, "answered": self._answered, "empty": 0, "wasted": 0}
-
-    def stop(self) -> None:
-        self.log.append(("stop",))
 
 
 def trace(*typed: str, removed: str = "", pause_ms: float = 100.0) -> Trace:
@@ -166,11 +89,6 @@ def test_a_deletion_is_an_opportunity_too() -> None:
     assert assistant.log[-1] == ("close", "x abc;\n")
 
 
-def commit(side: str, name: str, rows: list[Row], **counts: int) -> Played:
-    known = {"attempts": len(rows), "requests": len(rows), "answered": 0, "empty": 0, "wasted": 0} | counts
-    return Played(side, "r", name, "python", "m", tuple(rows), known, 1.0, 1.0)
-
-
 def test_the_factors_make_up_the_characters_per_opportunity() -> None:
     hit = Row(0, on_screen=True, new=True, ms=50.0, characters=6, tokens=2.0, keys=6, begun=True)
     seen = Row(1, on_screen=True, new=True, ms=150.0)
@@ -225,24 +143,7 @@ def test_rows_are_gone_on_with_from_the_last_complete_commit(tmp_path: Path) -> 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """With three commits that each add a function."""
-    root = tmp_path / "repository"
-    root.mkdir()
-    words = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    subprocess.run([*words, "init", "--quiet"], check=True)
-    text = "import os\n"
-    for name in ("nothing", "first", "second", "third"):
-        text += f"\n\ndef the_{name}(value):\n    return {name} * value\n"
-        (root / "a.py").write_bytes(text.encode())
-        subprocess.run([*words, "add", "a.py"], check=True)
-        subprocess.run([*words, "commit", "--quiet", "-m", name], check=True)
-    return root
-
-
-def arguments(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    replay.add_arguments(parser)
-    return parser.parse_args(words)
+    return made_repository(tmp_path)
 
 
 def test_the_command_plays_both_sides_in_turn_and_resumes(

@@ -36,6 +36,12 @@ local COMMANDS = {
       vim.notify(table.concat(M.lines(known), "\n"))
     end)
   end,
+  stats = function()
+    local stats = require("foretype.stats")
+    stats.ask(function(figures, problem)
+      vim.notify(figures and stats.told(figures) or ("foretype: no figures: %s"):format(problem))
+    end)
+  end,
   edits = function()
     require("foretype").list_edits()
   end,

@@ -135,6 +135,12 @@ function M.status()
   return client.status
 end
 
+--- Characters per opportunity today, such as "CPO 0.37", for a status line; "" while that is not known.
+---@return string
+function M.today()
+  return require("foretype.stats").figure()
+end
+
 --- Go to the next edit; on its lines, apply it. Returns false, and does nothing, where none is visible.
 ---@return boolean done
 function M.accept_edit()

@@ -181,10 +181,10 @@ function M.accept()
   end
   M.clear()
   local rest = choice.text:sub(#typed + 1)
-  insert(rest, choice.tail)
-  if choice.item.command then
+  if choice.item.command then -- before the text comes in, which the server would else have to guess the origin of
     client.execute(choice.item.command)
   end
+  insert(rest, choice.tail)
   announce("ForetypeAccepted", choice, rest)
   return true
 end
@@ -202,7 +202,6 @@ function M.accept_part(split)
   if #part == 0 or #part == #rest then
     return M.accept()
   end
-  insert(part, "")
   -- Counted from the begin of the item's text, in its own line ends.
   local accepted = choice.lead .. typed .. part
   if choice.item.insertText:find("\r\n", 1, true) then
@@ -210,6 +209,7 @@ function M.accept_part(split)
   end
   local length = places.units(accepted, "utf-16")
   client.notify("textDocument/didPartiallyAcceptCompletion", { item = choice.item, acceptedLength = length })
+  insert(part, "")
   announce("ForetypeAccepted", choice, part)
   M.update()
   return true
