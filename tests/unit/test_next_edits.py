@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_minimal import applied
+from workspaces import Make, workspaces
 
 from foretype.context.next_edit import Diagnostic, EditedFile, NextEdit, text_digest
 from foretype.context.workspace import Workspace
@@ -17,7 +18,6 @@ from foretype.model.next_edits import Found, Options, next_edits
 BEFORE = "SIZE = 1\n\n\ndef log(message):\n    print(message)\n\n\ndef other():\n    return SIZE\n"
 AFTER = BEFORE.replace("SIZE = 1\n", "SIZE = 1\nLEVEL = 2\n")
 ALONE = Options(lanes=("model",))
-Make = Callable[..., Workspace]
 
 
 class Model:
@@ -52,18 +52,8 @@ class Model:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[Workspace] = []
-
-    def workspace(**files: str) -> Workspace:
-        for name, text in files.items():
-            (tmp_path / f"{name}.py").write_text(text, "utf-8")
-        made.append(Workspace.open(tmp_path, None))
-        made[-1].refresh(children=0)
-        return made[-1]
-
-    yield workspace
-    for one in made:
-        one.close()
+    with workspaces(tmp_path) as make:
+        yield make
 
 
 def search(workspace: Workspace, model: Any = None, options: Options = ALONE, **more: Any) -> Found:

@@ -1,138 +1,29 @@
-"""The OpenAI-compatible backend against a real HTTP server on a socket, well behaved and not."""
+"""The OpenAI-compatible backend against a real HTTP server on a socket that answers well."""
 
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from completion_server import REQUEST, backends, error, failure, good, serving, status
 
-from foretype.model import openai, sse
+from foretype.model import openai
 from foretype.model.backend import BackendError, Cancel, Cancelled, ContextFile, FimRequest
 from foretype.model.openai import OpenAIBackend
-
-REQUEST = FimRequest("a = ", "\nb = 2\n", max_tokens=8)
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each request with the next of `script` (the last one again and again); keeps what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script: list[Callable[[Handler], None]] = []
-        self.bodies: list[dict] = []
-        self.headers: list[dict[str, str]] = []
-        self.peers: list[int] = []
-        self.arrived = threading.Event()
-        self.hung_up = threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request, client_address):
-        pass
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.bodies.append(json.loads(body))
-        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
-        self.server.peers.append(self.client_address[1])
-        self.server.arrived.set()
-        script = self.server.script
-        (script.pop(0) if len(script) > 1 else script[0])(self)
-
-    def log_message(self, *args):
-        pass
-
-    def begin(self, kind="text/event-stream"):
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def piece(self, data: bytes):
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-
-    def event(self, text, **choice):
-        choice = {"index": 0, "text": text, "finish_reason": None} | choice
-        self.piece(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
-
-    def end(self, finish="stop", usage=None):
-        self.event("", finish_reason=finish)
-        if usage:
-            self.piece(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
-        self.piece(b"data: [DONE]\n\n")
-        self.piece(b"")
-
-    def wait_for_hang_up(self):
-        if self.rfile.read(1) == b"":
-            self.server.hung_up.set()
-
-
-def good(handler):
-    handler.begin()
-    handler.event("1", logprobs={"tokens": ["1"], "token_logprobs": [-0.5]})
-    handler.event(" + 1", logprobs={"tokens": [" + 1"], "token_logprobs": [-0.25]})
-    handler.end(usage={"prompt_tokens": 12, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 7}})
-
-
-def status(code, body=b"{}", **headers):
-    def answer(handler):
-        handler.send_response(code)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
-
-
-def drop(handler):
-    handler.close_connection = True
-
-
-def error(code, message):
-    return status(code, json.dumps({"error": {"message": message}}).encode())
 
 
 @pytest.fixture
 def server():
-    server = Server()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
 def connect(server, monkeypatch):
     monkeypatch.setattr(openai, "BACKOFF_S", 0.005)
-    made = []
-
-    def connect(*script, url=None, **options):
-        server.script[:] = script
-        made.append(OpenAIBackend(**{"url": url or server.url, "model": "m", "timeout_s": 5.0} | options))
-        return made[-1]
-
-    yield connect
-    for backend in made:
-        backend.close()
-
-
-def failure(backend, request=REQUEST):
-    with pytest.raises(BackendError) as caught:
-        backend.complete(request, Cancel())
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+    with backends(server) as connect:
+        yield connect
 
 
 # Good answers
@@ -282,150 +173,6 @@ def test_cancelling_while_waiting_to_try_again(connect, server):
     with pytest.raises(Cancelled):
         backend.complete(REQUEST, cancel)
     assert time.monotonic() - begin < 1
-
-
-# Trying again
-
-
-@pytest.mark.parametrize("first", [status(429), status(500), status(503, Retry_After="0"), drop])
-def test_tries_again(connect, server, first):
-    assert connect(first, good).complete(REQUEST, Cancel()).text == "1 + 1"
-    assert len(server.bodies) == 2
-
-
-def test_retry_after_is_waited_for(connect):
-    begin = time.monotonic()
-    assert connect(status(429, Retry_After="1"), good).complete(REQUEST, Cancel()).text == "1 + 1"
-    assert time.monotonic() - begin >= 1
-
-
-def test_retry_after_beyond_the_limit(connect, server):
-    message = failure(connect(status(429, Retry_After="60"), good))
-    assert "asked too often" in message
-    assert len(server.bodies) == 1
-
-
-def test_gives_up_in_the_end(connect, server):
-    assert "500: out of memory" in failure(connect(error(500, "out of memory"), retries=2))
-    assert len(server.bodies) == 3
-
-
-def test_server_that_refuses_optional_fields(connect, server):
-    def picky(handler):
-        good(handler) if "logprobs" not in server.bodies[-1] else error(400, "logprobs: unknown field")(handler)
-
-    backend = connect(picky, family="qwen2.5-coder")
-    assert [backend.complete(REQUEST, Cancel()).text for _ in range(2)] == ["1 + 1"] * 2
-    assert ["logprobs" in body for body in server.bodies] == [True, False, False]
-    assert "skip_special_tokens" not in server.bodies[1]
-
-
-def test_refusal_for_another_reason_leaves_optional_fields(connect, server):
-    backend = connect(error(400, "too long"), error(400, "too long"), good)
-    assert "400: too long" in failure(backend)
-    backend.complete(REQUEST, Cancel())
-    assert ["logprobs" in body for body in server.bodies] == [True, False, True]
-
-
-# Bad answers
-
-
-def raw(data, kind="text/event-stream"):
-    def answer(handler):
-        handler.begin(kind)
-        handler.piece(data)
-        handler.piece(b"")
-
-    return answer
-
-
-@pytest.mark.parametrize(
-    ("data", "kind", "says"),
-    [
-        (b"data: {not json\n\n", "text/event-stream", "does not answer as"),
-        (b"data: []\n\n", "text/event-stream", "does not answer as"),
-        (b'data: {"choices": [{"text": 5}]}\n\n', "text/event-stream", "does not answer as"),
-        (b'data: {"choices": {"a": 1}}\n\n', "text/event-stream", "does not answer as"),
-        (b"data: " + b"[" * 100_000 + b"\n\n", "text/event-stream", "does not answer as"),
-        (b"<html>Welcome</html>", "text/html", "does not answer as"),
-        (b"{}", "application/json", "does not answer as"),
-        (b"\xff\xfe", "application/json", "does not answer as"),
-        (b'data: {"error": {"message": "no such model"}}\n\n', "text/event-stream", "failed: no such model"),
-        (b'data: {"choices": [{"text": "a"}]}\n\n', "text/event-stream", "broke off"),
-        (b"", "text/event-stream", "broke off"),
-    ],
-)
-def test_broken_answer(connect, server, data, kind, says):
-    backend = connect(raw(data, kind))
-    assert says in failure(backend)
-    assert len(server.bodies) == 1
-    server.script[:] = [good]
-    assert backend.complete(REQUEST, Cancel()).text == "1 + 1"
-
-
-def test_dropped_in_the_middle(connect, server):
-    def answer(handler):
-        handler.begin()
-        handler.event("one")
-        handler.close_connection = True
-
-    assert "broke off" in failure(connect(answer))
-    assert len(server.bodies) == 1
-
-
-def test_answer_without_end(connect, monkeypatch):
-    monkeypatch.setattr(sse, "MAX_ANSWER_BYTES", 1 << 20)
-
-    def answer(handler):
-        handler.begin()
-        while True:
-            handler.event("x" * 10_000)
-
-    assert "more than 1 MiB" in failure(connect(answer))
-
-
-@pytest.mark.parametrize("speaks_first", [False, True])
-def test_slow_server(connect, server, speaks_first):
-    def slow(handler):
-        if speaks_first:
-            handler.begin()
-            handler.event("one")
-        handler.wait_for_hang_up()
-
-    assert "did not answer within 0.2 s" in failure(connect(slow, timeout_s=0.2))
-    assert server.hung_up.wait(2)
-
-
-def test_redirect_is_not_followed(connect, server):
-    assert "redirects" in failure(connect(status(307, Location=f"{server.url}/v1/completions"), good))
-    assert len(server.bodies) == 1
-
-
-def test_wrong_path(connect, server):
-    message = failure(connect(error(404, "File Not Found"), url=f"{server.url}/wrong"))
-    assert "/wrong/completions" in message
-    assert "404: File Not Found" in message
-
-
-def test_nobody_listens(connect, server):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
-        url = f"http://127.0.0.1:{other.server_port}"
-    assert "cannot reach 127.0.0.1" in failure(connect(good, url=url))
-
-
-def test_closed_backend(connect):
-    backend = connect(good)
-    backend.close()
-    backend.close()
-    assert "closed" in failure(backend)
-
-
-def test_closing_ends_a_request_that_waits(connect, server):
-    backend = connect(lambda handler: handler.wait_for_hang_up())
-    threading.Thread(target=lambda: server.arrived.wait(2) and backend.close()).start()
-    with pytest.raises(Cancelled):
-        backend.complete(REQUEST, Cancel())
-    assert server.hung_up.wait(2)
 
 
 # What leaves the machine, and where to

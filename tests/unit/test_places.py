@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from workspaces import Make, workspaces
 
 from foretype.context import places
 from foretype.context.next_edit import Diagnostic, EditedFile, Place
 from foretype.context.text import Snapshot, split_lines
-from foretype.context.workspace import Workspace
 
 LOG = "def log(message):\n    print(message)\n\n\ndef warn(message):\n    print('!', message)\n"
 USES = "from log import log\n\n\ndef main():\n    log('ready')\n    # log is quiet\n    run()\n    log('done')\n"
 CART = "def total(items):\n    return sum(item.price for item in items)\n"
-Make = Callable[..., Workspace]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[Workspace] = []
-
-    def workspace(**files: str) -> Workspace:
-        for name, text in files.items():
-            (tmp_path / f"{name}.py").write_text(text, "utf-8")
-        made.append(Workspace.open(tmp_path, None))
-        made[-1].refresh(children=0)
-        return made[-1]
-
-    yield workspace
-    for one in made:
-        one.close()
+    with workspaces(tmp_path) as make:
+        yield make
 
 
 def edited(before: str, after: str, path: str = "log.py") -> tuple[EditedFile]:

@@ -92,6 +92,20 @@ test("a server that was killed comes back", async () => {
   await bench.shot("after-restart");
 });
 
+test("a restart by command, and why there was no suggestion", async () => {
+  const servers = () => bench.messages("tee").length;
+  const before = servers();
+  await bench.command("Foretype: Restart the Server");
+  await until("another server", () => servers() > before);
+  await until("it is ready", () => bench.isReady());
+  await bench.command("Foretype: Why Was There No Suggestion?");
+  await until("the answer", async () => {
+    const said = await bench.page.$$eval(".notification-list-item-message", (all) => all.map((one) => one.textContent));
+    return said.some((text) => text.startsWith("Foretype: "));
+  });
+  await bench.command("Notifications: Clear All Notifications");
+});
+
 test("the status bar and its menu", async () => {
   assert.match(await bench.status(), /Foretype/);
   await bench.page.keyboard.press("Escape");

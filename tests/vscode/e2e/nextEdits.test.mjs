@@ -16,13 +16,20 @@ const SHAPES = [
 ].join("\n");
 
 const BOXES = "def volume(side):\n    return side**3\n\n\none = volume(1)\ntwo = volume(2)\n";
+const LIDS = "def cover(lid):\n    return lid.size\n\n\nflat = cover(1)\nround_ = cover(2)\n";
 const POLES = "def length(pole):\n    return pole.size\n\n\nshort = length(1)\nlong = length(2)\n";
 
 let bench;
 
 before(async () => {
   bench = await Workbench.open(
-    { "shapes.py": SHAPES, "house.py": "from shapes import area\n\nkitchen = area(2, 5)\n", "boxes.py": BOXES, "poles.py": POLES },
+    {
+      "shapes.py": SHAPES,
+      "house.py": "from shapes import area\n\nkitchen = area(2, 5)\n",
+      "boxes.py": BOXES,
+      "lids.py": LIDS,
+      "poles.py": POLES,
+    },
     {}, // the scripted model says nothing, so there is no ghost text
   );
 });
@@ -94,6 +101,20 @@ test("all places in a list, and Escape dismisses", async () => {
   await bench.page.keyboard.press("Escape");
   await until("that they were turned down", () => bench.messages("client", "foretype/didReject").length >= 2);
   await until("nothing is drawn", async () => !(await drawn("content")));
+});
+
+test("one is skipped, and the next one is in turn", async () => {
+  const rejected = () => bench.messages("client", "foretype/didReject").length;
+  await bench.openFile("lids.py");
+  await rename("cover", "shut");
+  await until("proposals", () => found().filter((edit) => edit.path === "lids.py").length === 2);
+  await until("a difference", () => drawn("shut"));
+  const before = rejected();
+  await bench.page.keyboard.press("Alt+]");
+  await until("that it was turned down", () => rejected() === before + 1);
+  await until("the next one", () => drawn("shut"));
+  await bench.page.keyboard.press("Escape");
+  await until("that the other one was, too", () => rejected() === before + 2);
 });
 
 test("accept all", async () => {
