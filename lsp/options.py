@@ -141,7 +141,7 @@ class CompletionOptions:
 @dataclass(frozen=True)
 class ContextOptions:
     enabled: bool = _option(
-        False,
+        True,
         "Whether parts of other files of the workspace are put into the prompt.",
         workspace="only off",
     )

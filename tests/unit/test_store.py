@@ -218,14 +218,14 @@ def test_a_ready_folder_is_served_as_it_is(tmp_path: Path) -> None:
     built = find(str(folder / "other.onnx"))
     assert built is not None and built.model == folder / "other.onnx"
     with pytest.raises(StoreError, match="cannot be merged"):
-        ensure_built(str(folder / "other.onnx"), "fim-v0")
+        ensure_built(str(folder / "other.onnx"), "mined-v1")
 
 
 def test_unknown_names_are_answered_with_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match=r"did you mean .*qwen2\.5-coder-0\.5b"):
         find("qwen2.5-coder-05b")
-    with pytest.raises(StoreError, match=r"no adapter is called 'fim-v9'; did you mean fim-v0\?"):
-        find("tiny", "fim-v9")
+    with pytest.raises(StoreError, match=r"no adapter is called 'mined-v9'; did you mean mined-v1\?"):
+        find("tiny", "mined-v9")
     with pytest.raises(StoreError, match="there is no file"):
         find("./nowhere.gguf")
     with pytest.raises(StoreError, match=r"adapter_model\.safetensors"):
@@ -245,8 +245,8 @@ def test_the_shipped_catalogue() -> None:
             assert [type(carrier).__name__ for carrier in entry.carriers] == ["Index", "Hub"]
     target = resolve("qwen2.5-coder-0.5b")
     assert target.adapter is not None
-    assert target.adapter.sha256 == "41f3ca40eb3c6c296acd85bef6401d22519bfc58cbb85bdfb693d05c9a5822d8"
-    assert target.folder.name.startswith("fim-v0-")
+    assert target.adapter.sha256 == "6787d2d9ad18aec7732229dd116b219f06ae1902a86308a0d3f04c97edd11192"
+    assert target.folder.name.startswith("mined-v1-")
     assert resolve("qwen2.5-coder-1.5b").adapter is None
 
 
@@ -261,7 +261,7 @@ def test_a_wrong_catalogue_is_named(tmp_path: Path, text: str) -> None:
 
 def test_listing(tmp_path: Path) -> None:
     rows = {row.name: row for row in listing()}
-    assert rows["qwen2.5-coder-0.5b"].default and rows["qwen2.5-coder-0.5b"].adapter == "fim-v0"
+    assert rows["qwen2.5-coder-0.5b"].default and rows["qwen2.5-coder-0.5b"].adapter == "mined-v1"
     assert not rows["tiny"].pulled and not rows["tiny"].default
     built = ensure_built("tiny")
     row = {row.name: row for row in listing()}["tiny"]
