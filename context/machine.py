@@ -1,4 +1,7 @@
-"""What this machine has for us: cores, memory, a folder for what can be made again. Knows nothing of what it is for."""
+"""What this machine has for us: cores, memory, folders for what can be made again and for what cannot.
+
+Knows nothing of what they are for.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,12 @@ def cache_dir() -> Path:
     """`FORETYPE_CACHE`, or the platform's cache folder. May not exist."""
     own = os.environ.get("FORETYPE_CACHE")
     return Path(own).expanduser().absolute() if own else Path(platformdirs.user_cache_dir("foretype", appauthor=False))
+
+
+def data_dir() -> Path:
+    """`FORETYPE_DATA`, or the platform's folder for a user's data. May not exist."""
+    own = os.environ.get("FORETYPE_DATA")
+    return Path(own).expanduser().absolute() if own else Path(platformdirs.user_data_dir("foretype", appauthor=False))
 
 
 def cores() -> int:

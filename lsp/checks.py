@@ -143,8 +143,10 @@ def backend(root: Path, loaded: Loaded) -> Iterator[Finding]:
     if chosen.model.backend != "openai":
         return
     import httpx
+    from filelock import Timeout
 
     from foretype.lsp.host import open_backend
+    from foretype.model import sent
     from foretype.model.backend import ModelError
 
     try:
@@ -153,7 +155,13 @@ def backend(root: Path, loaded: Loaded) -> Iterator[Finding]:
         yield Finding("server", "problem", str(error), f"correct [openai] in {user_file()}; docs/options.md lists all")
         return
     url, key = chosen.openai.url, chosen.openai.api_key_env
-    local = httpx.URL(url).host in ("localhost", "127.0.0.1", "::1")
+    address = httpx.URL(url)
+    local = address.host in ("localhost", "127.0.0.1", "::1")
+    try:
+        sent.record(sent.trail(), sent.Sent(int(time.time() * 1000), address.netloc.decode(), local, 0))
+    except (OSError, Timeout) as error:
+        mend = f"make {sent.trail().parent} writable; suggestions go on without"
+        yield Finding("server", "problem", f"what is sent cannot be written down: {error}", mend)
     try:
         answer = httpx.get(f"{url.rstrip('/')}/models", timeout=_REACH_S, follow_redirects=False, trust_env=not local)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

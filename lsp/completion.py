@@ -48,7 +48,7 @@ def complete(
     clock.lap("model")
     trimmed = trim(_whole_lines(result) if place.multi else result.text, place)
     clock.lap("trim")
-    figures = _figures(place, result)
+    figures = _figures(place, request, result)
     text = trimmed.text if ask.explicit else _confident(trimmed.text, result)
     if text.strip():
         figures = _weighed(figures, place, text, result, request, gate.in_force(options.model_name))
@@ -119,7 +119,7 @@ def _confident(text: str, result: FimResult) -> str:
     return text[: confident.best(text, result.ends[:within], result.logprobs[:within])]
 
 
-def _figures(place: Place, result: FimResult) -> Figures:
+def _figures(place: Place, request: FimRequest, result: FimResult) -> Figures:
     return Figures(
         mode="multi" if place.multi else "single",
         prompt_tokens=result.prompt_tokens,
@@ -128,6 +128,7 @@ def _figures(place: Place, result: FimResult) -> Figures:
         suffix_tokens=result.suffix_tokens,
         tokens=result.tokens,
         logprob_mean=round(statistics.fmean(result.logprobs), 3) if result.logprobs else None,
+        snippets=len(request.files),
     )
 
 

@@ -1,7 +1,7 @@
 """The command `foretype doctor`: what is installed, what works, what would be faster, and how to mend what does not.
 
-Exit status 1 if there is a problem. With `--last N`, what became of the last N opportunities instead. Knows how
-findings are told, not how they are found (`checks.py`, `recent.py`).
+Exit status 1 if there is a problem. With `--last N`, what became of the last N opportunities instead; with `--sent`,
+what left this machine. Knows how findings are told, not how they are found (`checks.py`, `recent.py`, `departed.py`).
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ _MOST = 10_000  # opportunities to list: a day of typing
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", type=Path, default=Path("."), help="the workspace (default: this folder)")
-    parser.add_argument("--last", type=_count, metavar="N", help="the last opportunities, and what became of each")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--last", type=_count, metavar="N", help="the last opportunities, and what became of each")
+    instead.add_argument("--sent", action="store_true", help="each request that left for a completion server")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.last:
         return _last(args.last, args.json)
+    if args.sent:
+        return _sent(args.json)
     if not args.path.is_dir():
         sys.stderr.write(f"foretype: {args.path} is not a folder; give that of a workspace\n")
         return 2
@@ -67,6 +71,22 @@ def _last(most: int, as_json: bool) -> int:
         sys.stdout.write(json.dumps({"opportunities": [recent.as_json(entry) for entry in entries]}) + "\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for line in recent.table(entries)))
+    return 0
+
+
+def _sent(as_json: bool) -> int:
+    from foretype.lsp import departed
+    from foretype.model import sent
+
+    try:
+        kept = sent.read(sent.trail())
+    except OSError as error:
+        sys.stderr.write(f"foretype doctor: {error.filename or sent.trail()}: {error.strerror or error}\n")
+        return 1
+    if as_json:
+        sys.stdout.write(json.dumps(departed.as_json(kept)) + "\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in departed.table(kept))
     return 0
 
 

@@ -66,10 +66,11 @@ class Figures:
     """What the model was given and what it gave, in tokens; 0 where a backend does not tell.
 
     `prompt_tokens` are all of the prompt's, `cached_tokens` those of them that were there from before, `prefix_tokens`
-    and `suffix_tokens` the document's own on each side of the cursor. `tokens` are the answer's before it was trimmed,
-    `logprob_mean` is the natural logarithm of their geometric mean probability. `confidence` is how likely the gate
-    holds the suggestion to be taken, 0..1, and `evidence` what it looked at, by the names of `gate.FEATURES`; there is
-    neither where nothing was left to gate, or where the backend tells no probabilities.
+    and `suffix_tokens` the document's own on each side of the cursor; `snippets` counts the parts of other files that
+    were handed to it. `tokens` are the answer's before it was trimmed, `logprob_mean` is the natural logarithm of their
+    geometric mean probability. `confidence` is how likely the gate holds the suggestion to be taken, 0..1, and
+    `evidence` what it looked at, by the names of `gate.FEATURES`; there is neither where nothing was left to gate, or
+    where the backend tells no probabilities.
     """
 
     mode: str
@@ -81,6 +82,7 @@ class Figures:
     logprob_mean: float | None
     confidence: float | None = None
     evidence: Mapping[str, float] = field(default_factory=dict)
+    snippets: int = 0
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ _MEANINGS = {str(reason): why for reason, why in REASONS.items()} | {
 }
 _FLAGS = {"attempted", "recalled", "shown", "multi"}
 _NOT_TOLD = {"run", "seq", "evidence"}
+_TITLES = ("time", "by", "language", "total", "ctx", "read", "write", "after", "snip", "tokens", "what became of it")
 _WIDTH = 100
 _LANGUAGE_WIDTH = 10
 
@@ -98,7 +99,7 @@ def table(entries: Sequence[Entry]) -> Iterator[str]:
     if not entries:
         yield "The event log holds no opportunities yet: nothing was typed where Foretype was on."
         return
-    yield _line("time", "by", "language", "total", "ctx", "read", "write", "after", "tokens", "what became of it")
+    yield _line(*_TITLES)
     day = ""
     for entry in entries:
         row, at = entry.row, time.localtime(entry.row.at_ms / 1000)
@@ -110,6 +111,7 @@ def table(entries: Sequence[Entry]) -> Iterator[str]:
             _ORIGINS[row.origin],
             _cut(row.language, _LANGUAGE_WIDTH),
             *map(_ms, (row.total_us, row.context_us, row.prefill_us, row.decode_us, _sum(row.trim_us, row.gate_us))),
+            "" if row.snippets is None else f"{row.snippets}",
             "" if row.prompt_tokens is None else f"{row.cached_tokens or 0}/{row.prompt_tokens}",
             outcome(row),
         )
@@ -120,8 +122,8 @@ def table(entries: Sequence[Entry]) -> Iterator[str]:
 def _legend(entries: Sequence[Entry]) -> Iterator[str]:
     columns = (
         "Milliseconds: total from the request to its end; ctx to gather the context, read the prompt, write the answer,"
-        " and after it to trim and weigh it. Tokens: of the prompt, how many were in the cache. Asked: by a key;"
-        " moved: the cursor went there; edit: a settled edit, with next edits."
+        " and after it to trim and weigh it. Snip: parts of other files in the prompt. Tokens: of the prompt, how many"
+        " were in the cache. Asked: by a key; moved: the cursor went there; edit: a settled edit, with next edits."
     )
     yield from textwrap.wrap(columns, _WIDTH)
     meanings = {_word(entry.row): meaning for entry in entries if (meaning := _meaning(entry.row))}
@@ -140,8 +142,8 @@ def _word(row: Opportunity) -> str:
 
 
 def _line(*cells: str) -> str:
-    at, by, language, total, context, read_, write, after, tokens, became = cells
-    numbers = f"{total:>6} {context:>4} {read_:>5} {write:>5} {after:>5} {tokens:>9}"
+    at, by, language, total, context, read_, write, after, snippets, tokens, became = cells
+    numbers = f"{total:>6} {context:>4} {read_:>5} {write:>5} {after:>5} {snippets:>4} {tokens:>9}"
     return f"{at:8} {by:5} {language:{_LANGUAGE_WIDTH}} {numbers}  {became}"
 
 

@@ -42,7 +42,7 @@ def kept(made: Sequence[Part], config: Config, folder: Path, progress: Progress)
     """The parts that have rows, by repository, and of each which of its rows are kept. Raises `OSError`."""
     made = sorted((part for part in made if part.rows), key=lambda part: part.repository)
     progress("comparing rows", 0, 0)
-    return list(zip(made, _kept([parts.index(part, folder) for part in made], config, folder), strict=True))
+    return list(zip(made, _kept(made, config, folder), strict=True))
 
 
 def merge(
@@ -65,25 +65,27 @@ def merge(
     return _write(made, masks, boundaries, counts, contexts, folder, out, progress)
 
 
-def _kept(indices: Sequence[np.ndarray], config: Config, folder: Path) -> list[np.ndarray]:
+def _kept(made: Sequence[Part], config: Config, folder: Path) -> list[np.ndarray]:
     """For each part which of its rows are like no earlier one: by time, then by repository, then by place."""
-    total = sum(map(len, indices))
-    if not total:
-        return [np.zeros(0, bool) for _ in indices]
-    # in a file, as they may be more than the memory holds
+    if not made:
+        return []
+    # In a file, as they may be more than the memory holds; and read from parts piece by piece, since what is mapped of
+    # both at once counts as memory of ours.
     path = folder / "sketches.tmp"
-    sketches = np.memmap(path, np.uint32, "w+", shape=(total, duplicates.SIZE))
+    times: list[np.ndarray] = []
+    with open(path, "wb") as file:
+        for part in made:
+            for piece in parts.index_pieces(part, folder):
+                file.write(piece["sketch"].tobytes())
+                times.append(piece["time"].copy())
+    sketches = np.memmap(path, np.uint32, "r", shape=(sum(map(len, times)), duplicates.SIZE))
     try:
-        at = 0
-        for index in indices:
-            sketches[at : at + len(index)] = index["sketch"]
-            at += len(index)
-        order = np.argsort(np.concatenate([index["time"] for index in indices]), kind="stable")
+        order = np.argsort(np.concatenate(times), kind="stable")
         kept = duplicates.near_duplicates(sketches, order, config.duplicate_similarity) < 0
     finally:
         del sketches  # Windows removes no file that is mapped
         path.unlink(missing_ok=True)
-    return np.split(kept, np.cumsum([len(index) for index in indices])[:-1])
+    return np.split(kept, np.cumsum([part.rows for part in made])[:-1])
 
 
 def _write(

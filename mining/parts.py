@@ -38,6 +38,7 @@ from foretype.mining.sources import Source
 from foretype.mining.survivors import pathspecs, seldom_collected
 
 # Of each row: the author's time, the first half of its id's digits, and the sketch of what it teaches.
+_PIECE = 8192  # rows of an index, of half a kilobyte each
 INDEX = np.dtype([("time", "<i8"), ("id", "<u8"), ("sketch", "<u4", (duplicates.SIZE,))])
 LEVEL = 6  # of zstd: 3 MiB for each file that is written, a third of what 9 takes
 
@@ -111,6 +112,13 @@ def index(part: Part, folder: Path) -> np.ndarray:
     if not part.rows:
         return np.zeros(0, INDEX)
     return np.memmap(folder / f"{part.stem}.index", INDEX, "r", shape=(part.rows,))
+
+
+def index_pieces(part: Part, folder: Path) -> Iterator[np.ndarray]:
+    """What `index` gives, a few thousand rows at a time, each of them read into memory."""
+    with open(folder / f"{part.stem}.index", "rb") as file:
+        while len(piece := np.fromfile(file, INDEX, _PIECE)):
+            yield piece
 
 
 def write(part: Part, found: Iterable[Row], tally: Tally, folder: Path, history: History | None = None) -> Part:

@@ -7,7 +7,8 @@ Knows nothing of tokens: text is cut by characters.
 What leaves the machine: the text around the cursor, the files of the request, the model's name, and the key if the
 environment variable is set. `https` with verified certificates, or `http` to this machine alone; redirects are not
 followed. A proxy and certificate files are taken from the user's environment (`HTTPS_PROXY`, `NO_PROXY`,
-`SSL_CERT_FILE`) and from nowhere else; a server on this machine is always spoken to directly.
+`SSL_CERT_FILE`) and from nowhere else; a server on this machine is always spoken to directly. Each request that leaves
+has a line in the trail of `sent.py`.
 
 The requests run on an event loop in a thread of their own: that is the one way to give up a connection that waits,
 whatever it waits for (name lookup, handshake, the first byte, the next one), at once and on every platform.
@@ -42,6 +43,7 @@ from foretype.model.backend import (
     no_edits,
 )
 from foretype.model.fim import FAMILIES, crop, render
+from foretype.model.sent import UNNAMED, Sent, Trail
 from foretype.model.sse import read_answer, read_start, said
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,8 @@ class OpenAIBackend:
     """`url` is the server, its `/v1`, or the whole address of its completions. `family` "" means prompt and suffix.
 
     `api_key_env` names the environment variable that holds the key. `timeout_s` bounds a request with everything in
-    it, the `retries` too. Raises `BackendError` at once for a URL, family or key that cannot be used.
+    it, the `retries` too. `trail` is where it is written down what was sent, the user's own without one. Raises
+    `BackendError` at once for a URL, family or key that cannot be used.
     """
 
     def __init__(
@@ -67,11 +70,12 @@ class OpenAIBackend:
         retries: int = 2,
         prefix_chars: int = 8000,
         suffix_chars: int = 2000,
+        trail: Trail | None = None,
     ) -> None:
         if family and family not in FAMILIES:
             raise BackendError(f"openai.family {family!r} is not known; choose one of {', '.join(FAMILIES)}")
         self.name = f"openai:{model}"
-        self._url, local = _endpoint(url)
+        self._url, self._local = _endpoint(url)
         self._server = self._url.netloc.decode()
         self._model = model
         self._family = FAMILIES.get(family)
@@ -82,8 +86,9 @@ class OpenAIBackend:
         # Whether to send fields beyond the common ones; learned from the first answer.
         self._extras = True
         self._client = httpx.AsyncClient(
-            headers=_headers(api_key_env), timeout=timeout_s, follow_redirects=False, trust_env=not local
+            headers=_headers(api_key_env), timeout=timeout_s, follow_redirects=False, trust_env=not self._local
         )
+        self._trail = trail or Trail()
         self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="foretype-openai", daemon=True)
@@ -120,6 +125,7 @@ class OpenAIBackend:
         self._thread.join(timeout=1)
         if not self._thread.is_alive():
             self._loop.close()
+        self._trail.close()
 
     async def _shut_down(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -154,6 +160,7 @@ class OpenAIBackend:
         extras, attempt = self._extras, 0
         while True:
             content = json.dumps(self._body(request, prompt, extras)).encode()
+            self._trail.put(self._sent(request, len(content)))
             try:
                 response = await self._client.send(
                     self._client.build_request("POST", self._url, content=content), stream=True
@@ -182,6 +189,12 @@ class OpenAIBackend:
                 await response.aclose()
             attempt += 1 if wait_s else 0
             await asyncio.sleep(wait_s)
+
+    def _sent(self, request: FimRequest, body_bytes: int) -> Sent:
+        # without a family the server lays out the document's text, and gets nothing else
+        others = (file.path for file in request.files) if self._family else ()
+        files = tuple(dict.fromkeys((request.path or UNNAMED, *others)))
+        return Sent(int(time.time() * 1000), self._server, self._local, body_bytes, files)
 
     def _prompt(self, request: FimRequest) -> dict[str, str]:
         prefix, suffix = crop(request.prefix, request.suffix, *self._chars)

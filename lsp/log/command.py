@@ -1,6 +1,7 @@
 """`foretype telemetry`: what the event log holds, switching it off and on, deleting it, and exporting it.
 
-The log is a file on this machine, and nothing is ever sent. An export has the columns of `schema.py`'s view
+The log is a file on this machine, and nothing is ever sent. What else is to be forgotten goes with it: the list of
+requests to completion servers (`model/sent.py`), which `off` leaves on. An export has the columns of `schema.py`'s view
 `events` and so no code, also where the log holds some.
 """
 
@@ -22,6 +23,7 @@ from filelock import Timeout
 from foretype.lsp.log import installation
 from foretype.lsp.log.schema import exported
 from foretype.lsp.log.store import StoreError, purge, reader
+from foretype.model import sent
 
 ACTIONS = ("status", "off", "on", "purge", "export")
 
@@ -39,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
             case "off" | "on":
                 installation.switch(args.action == "on")
             case "purge":
+                sent.purge(sent.trail())
                 purge(installation.database())
             case "export":
                 return _export(args)

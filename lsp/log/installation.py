@@ -16,7 +16,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
+from foretype.context.machine import data_dir
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Identity:
 
 def folder() -> Path:
     """May not exist."""
-    own = os.environ.get("FORETYPE_DATA")
-    return Path(own).expanduser().absolute() if own else Path(platformdirs.user_data_dir("foretype", appauthor=False))
+    return data_dir()
 
 
 def database() -> Path:

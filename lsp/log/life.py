@@ -115,7 +115,7 @@ def measure(row: Opportunity, figures: Figures | None) -> None:
     if figures:
         row.tokens = figures.tokens
         row.prompt_tokens, row.cached_tokens = figures.prompt_tokens, figures.cached_tokens
-        row.confidence = figures.confidence
+        row.snippets, row.confidence = figures.snippets, figures.confidence
         row.evidence = json.dumps(list(figures.evidence.values()), separators=(",", ":")) if figures.evidence else None
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 # PRAGMA user_version. A database with a higher one belongs to a newer program and is left alone.
-VERSION = 1
+VERSION = 2
 
 # What made a moment. The first two are opportunities; then changes of the text that are none; then requests without a
 # change before them. "settled" is a next edit's: an edit came to rest.
@@ -66,7 +66,8 @@ class Opportunity:
     - `accepted_characters`: cumulative; `accepted_tokens`: their part of `tokens`;
     - `retained_30` ...: the share of the accepted text still there after so many seconds, 0..1, None if not looked at;
     - `total_us` from the request to its end, and the stages of it; `prefill_us` and `decode_us` are within `model_us`;
-    - `confidence` and `evidence`: the gate's, the latter as JSON, in the order of `gate.FEATURES`.
+    - `confidence` and `evidence`: the gate's, the latter as JSON, in the order of `gate.FEATURES`;
+    - `snippets`: how many parts of other files the prompt held, None where no model was asked.
     """
 
     run: int
@@ -105,6 +106,7 @@ class Opportunity:
     cached_tokens: int | None = None
     confidence: float | None = None
     evidence: str | None = None
+    snippets: int | None = None
 
 
 COLUMNS = tuple(column.name for column in fields(Opportunity))
@@ -170,23 +172,37 @@ def migrate(database: sqlite_utils.Database) -> None:
 
 def _0001_tables(database: sqlite_utils.Database) -> None:
     # The rows of a run lie together and in order: what is reported by run needs no sorting.
-    database.execute(
-        f"CREATE TABLE opportunities ({_declared(Opportunity)}, PRIMARY KEY (run, seq)) STRICT, WITHOUT ROWID"
-    )
+    first = _declared(Opportunity, without=_ADDED)
+    database.execute(f"CREATE TABLE opportunities ({first}, PRIMARY KEY (run, seq)) STRICT, WITHOUT ROWID")
     database.execute(f"CREATE TABLE runs ({_declared(Run)}, PRIMARY KEY (run)) STRICT, WITHOUT ROWID")
     database.execute(f"CREATE TABLE captures ({_declared(Capture)}, PRIMARY KEY (run, seq)) STRICT, WITHOUT ROWID")
+    _make_view(database)
+
+
+def _0002_snippets(database: sqlite_utils.Database) -> None:
+    database.execute("ALTER TABLE opportunities ADD COLUMN snippets INTEGER")
+    database.execute("DROP VIEW events")
+    _make_view(database)
+
+
+def _make_view(database: sqlite_utils.Database) -> None:
     shared = ", ".join(f"runs.{name}" for name in EXPORTED_OF_RUN)
     database.create_view("events", f"SELECT opportunities.*, {shared} FROM opportunities JOIN runs USING (run)")
 
 
-_MIGRATIONS: Sequence[Callable[[sqlite_utils.Database], None]] = (_0001_tables,)
+_MIGRATIONS: Sequence[Callable[[sqlite_utils.Database], None]] = (_0001_tables, _0002_snippets)
+
+# The columns of opportunities that came after the first version, last in the row, each with a migration of its own.
+_ADDED = ("snippets",)
 
 _SQL_TYPES = {"int": "INTEGER", "float": "REAL", "str": "TEXT"}
 
 
-def _declared(table: type) -> str:
+def _declared(table: type, without: Sequence[str] = ()) -> str:
     columns = []
     for column in fields(table):
+        if column.name in without:
+            continue
         kind, *optional = str(column.type).split(" | ")
         columns.append(f"{column.name} {_SQL_TYPES[kind]}{'' if optional else ' NOT NULL'}")
     return ", ".join(columns)

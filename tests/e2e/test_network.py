@@ -20,6 +20,7 @@ from stub_openai import StubOpenAI
 
 from foretype.eval import sandbox
 from foretype.lsp.wire import Client
+from foretype.model import sent
 
 SECRET_LINE = PLANTED["aws_key"]
 SECRET = SECRET_LINE.split('"')[1]
@@ -50,6 +51,7 @@ class Recorded:
                 "PYTHONPATH": str(folder / "hook"),
                 "RECORD": str(self._record),
                 "FORETYPE_CACHE": str(folder / "cache"),
+                "FORETYPE_DATA": str(folder / "data"),
             },
             **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://203.0.113.1:9"),
         }
@@ -147,11 +149,14 @@ def test_with_a_server_it_alone_is_asked_and_gets_no_secret(root: Path, recorded
             return str(stub.requests[-1]["prompt"])
 
         until(lambda: "return width * height" in prompt(), timeout=60)
-    sent = json.dumps(stub.requests)
-    assert "def report(room)" in sent and "return width * height" in sent
+    bodies = json.dumps(stub.requests)
+    assert "def report(room)" in bodies and "return width * height" in bodies
     assert not any(
-        word in sent for word in ("the-env-file", "the-ignored-file", SECRET, str(root), os.path.expanduser("~"))
+        word in bodies for word in ("the-env-file", "the-ignored-file", SECRET, str(root), os.path.expanduser("~"))
     )
+    # what the user can look up afterwards: each request, and the files whose text was in it
+    kept = sent.read(Path(environment["FORETYPE_DATA"]) / "sent.jsonl").requests
+    assert len(kept) == len(stub.requests) and set(kept[-1].files) == {"main.py", "shapes.py"}
     fields = {"model", "prompt", "max_tokens", "temperature", "stream", "stop", "logprobs", "stream_options"}
     assert all(request.keys() <= fields | {"skip_special_tokens"} for request in stub.requests)
     address = repr(("127.0.0.1", int(stub.url.rpartition(":")[2])))

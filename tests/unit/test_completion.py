@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from foretype.context.gather import Snippet
 from foretype.context.text import Snapshot, split_lines
 from foretype.lsp import gate
 from foretype.lsp.completion import complete
+from foretype.lsp.log.life import measure
+from foretype.lsp.log.schema import Opportunity
 from foretype.lsp.options import Options, merge
 from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
 from foretype.model.backend import Cancel, Cancelled, FimRequest, FimResult
@@ -48,6 +51,21 @@ def test_figures_are_those_of_the_model() -> None:
     outcome, _ = suggested(BODY, FimResult("", "stop", 0))
     assert isinstance(outcome, Nothing) and outcome.reason == "empty"
     assert outcome.figures == Figures("multi", 0, 0, 0, 0, 0, None)
+
+
+def test_parts_of_other_files_are_counted() -> None:
+    class Gathered:
+        def snippets(self, *where: object) -> tuple[Snippet, ...]:
+            return tuple(Snippet(path, "similar", 0, 1, "B = 1\n", 1.0, 4) for path in ("b.py", "c.py"))
+
+    ask = Ask(Snapshot("file:///a.py", "a.py", "python", 1, ("x = ",)), 0, 4)
+    counts = []
+    for project in (Gathered(), None):
+        outcome = complete(ask, Options(), Backend(FimResult("1", "stop", 1)), Cancel(), project)
+        row = Opportunity(7, 0, 0)
+        measure(row, outcome.figures)
+        counts.append(row.snippets)
+    assert counts == [2, 0]
 
 
 @pytest.mark.parametrize(

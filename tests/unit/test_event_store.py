@@ -8,11 +8,12 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from foretype.lsp.log import installation
+from foretype.lsp.log import installation, schema
 from foretype.lsp.log import store as event_store
 from foretype.lsp.log.schema import COLUMNS, VERSION, Capture, Opportunity, Run, migrate, values
 from foretype.lsp.log.store import Store, StoreError, purge, reader, today
@@ -255,6 +256,32 @@ def test_columns_of_the_table_are_those_of_the_row(tmp_path: Path) -> None:
     migrate(database)  # a second time changes nothing
     assert tuple(database["opportunities"].columns_dict) == COLUMNS
     database.close()
+
+
+def test_a_log_of_the_first_version_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = schema._MIGRATIONS
+    monkeypatch.setattr(schema, "_MIGRATIONS", newer[:1])
+    monkeypatch.setattr(schema, "VERSION", 1)
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        import sqlite_utils
+
+        migrate(sqlite_utils.Database(connection))
+        first = COLUMNS[: COLUMNS.index("snippets")]
+        old = values(Opportunity(7, 0, NOW, language="python", ending="none"))[: len(first)]
+        connection.execute(f"INSERT INTO opportunities VALUES ({', '.join('?' * len(first))})", old)
+        connection.execute(f"INSERT INTO runs VALUES ({', '.join('?' * len(columns(a_run())))})", columns(a_run()))
+    monkeypatch.undo()
+    monkeypatch.setenv("FORETYPE_DATA", str(path.parent))
+    with pytest.raises(StoreError, match="brought up to date"):
+        reader(path)
+    store = Store(path)
+    store.write({"opportunities": [values(Opportunity(7, 1, NOW, snippets=4))]})
+    store.close()
+    assert rows(path, "SELECT seq, language, snippets, session FROM events ORDER BY seq") == [
+        (0, "python", None, "session-7"),
+        (1, "", 4, "session-7"),
+    ]
 
 
 def write(path: Path, told: list[str], some: list[Opportunity]) -> None:

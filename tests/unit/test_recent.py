@@ -76,7 +76,7 @@ def test_the_last_ones_of_all_sessions_and_nothing_that_is_no_opportunity() -> N
 def test_no_line_is_longer_than_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """A row for each reason there is, with the largest figures that come about."""
     times = {f"{stage}_us": 99_999_000 for stage in ("total", "prefill", "decode", "trim")} | {"context_us": 9_999_000}
-    longest = {"language": "typescriptreact", "prompt_tokens": 2048, "cached_tokens": 1999, **times}
+    longest = {"language": "typescriptreact", "prompt_tokens": 2048, "cached_tokens": 1999, "snippets": 12, **times}
     rows = [row(at, reason=reason, **longest) for at, reason in enumerate(REASONS)]
     accepted = {**SHOWN, **longest, "ending": "accepted", "accepted_characters": 1234, "characters": 1234}
     fill([*rows, row(len(rows), **accepted)])
@@ -90,18 +90,24 @@ def test_no_line_is_longer_than_the_terminal(capsys: pytest.CaptureFixture[str])
 
 def test_milliseconds_by_stage(capsys: pytest.CaptureFixture[str]) -> None:
     times = {"total_us": 412_300, "context_us": 3_100, "prefill_us": 300_900, "decode_us": 98_000, "gate_us": 1_600}
-    fill([row(0, **SHOWN, **times, prompt_tokens=316, cached_tokens=241)])
+    fill([row(0, **SHOWN, **times, prompt_tokens=316, cached_tokens=241, snippets=3)])
     assert cli.main(["doctor", "--last", "1"]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "241/316" in line)
-    assert line.split()[1:9] == ["typed", "python", "412", "3", "301", "98", "2", "241/316"]
+    assert line.split()[1:10] == ["typed", "python", "412", "3", "301", "98", "2", "3", "241/316"]
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    fill([row(0, reason="comment", total_us=1500, evidence="[1]")], client="Neovim", model="small", engine="onnx")
+    fill(
+        [row(0, reason="comment", total_us=1500, snippets=2, evidence="[1]")],
+        client="Neovim",
+        model="small",
+        engine="onnx",
+    )
     assert cli.main(["doctor", "--last", "20", "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["opportunities"]
     assert (one["outcome"], one["why"]) == ("suppressed: comment", REASONS["comment"])
     assert (one["total_ms"], one["model_ms"], one["shown"], one["client"]) == (1.5, None, False, "Neovim")
+    assert one["snippets"] == 2
     assert not {"evidence", "run", "seq", "total_us"} & set(one)
 
 
