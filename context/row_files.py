@@ -28,10 +28,13 @@ def manifest(folder: Path) -> dict[str, Any]:
         said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except OSError as error:
         raise ShardError(f"{folder} has no {MANIFEST}: is it what `foretype mine --out` wrote?") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ShardError(f"{folder / MANIFEST} is no manifest ({error}); mine again") from error
     if not isinstance(said, dict) or said.get("schema") != SCHEMA:
         raise ShardError(f"{folder} holds rows of another schema than {SCHEMA}; mine again")
+    shards = said.get("shards")
+    if not isinstance(shards, list) or not all(map(_is_shard, shards)):
+        raise ShardError(f"{folder / MANIFEST} names no shards; mine again")
     return said
 
 
@@ -49,7 +52,7 @@ def read(folder: Path, split: Split) -> Iterator[Row]:
 def lines(folder: Path, split: Split) -> Iterator[bytes]:
     """The rows of one split as they are written, each with its newline, for who will read few of them. Each file is
     checked as a whole, by its digest, before its first line. Raises `ShardError`."""
-    digests = {shard["name"]: shard["sha256"] for shard in manifest(folder)["shards"]}
+    digests = {shard["name"]: shard.get("sha256") for shard in manifest(folder)["shards"]}
     for path, count in _shards(folder, split):
         try:
             with open(path, "rb") as file:
@@ -72,6 +75,13 @@ def zstd_lines(file: Any) -> Iterator[bytes]:
         yield from (line + b"\n" for line in whole)
     if not decompressor.eof or rest:
         raise zstandard.ZstdError("the file was cut")
+
+
+def _is_shard(said: Any) -> bool:
+    """Whether it names a file of the folder itself, and how many rows of which split that has."""
+    if not isinstance(said, dict) or not isinstance(name := said.get("name"), str):
+        return False
+    return name == Path(name).name and "\0" not in name and isinstance(said.get("rows"), int) and "split" in said
 
 
 def _shards(folder: Path, split: Split) -> list[tuple[Path, int]]:

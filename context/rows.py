@@ -172,14 +172,14 @@ def from_json(line: str | bytes) -> Row:
     """The row that a line holds. Raises `RowError`."""
     try:
         data = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RowError(f"not JSON: {error}") from error
     if not isinstance(data, dict):
         raise RowError("not a JSON object")
     schema, kind, said = (data.pop(name, None) for name in ("schema", "kind", "id"))
     if schema != SCHEMA:
         raise RowError(f"schema {schema!r}; this version reads {SCHEMA}: mine the repositories again")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise RowError(f"kind {kind!r} is none of {', '.join(_KINDS)}")
     row: Row = _read(_KINDS[kind], data, "")
     row.check()
@@ -232,7 +232,7 @@ def _read_object(kind: type, value: Any, where: str) -> Any:
     if missing := [name for name in names if name not in value]:
         raise RowError(f"{dot}{missing[0]} is missing")
     if unknown := [name for name in value if name not in names]:
-        raise RowError(f"{dot}{unknown[0]} is unknown")
+        raise RowError(f"{dot}{_shown(unknown[0])[1:-1]} is unknown")
     return kind(**{name: _read(hint, value[said], dot + said) for said, (name, hint) in names.items()})
 
 

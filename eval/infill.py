@@ -99,11 +99,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--answers", type=Path, metavar="FILE", help="keep answers there, and ask for none of them again"
     )
+    check = parser.add_argument_group("the scorer itself; asks no model")
+    check.add_argument(
+        "--agree", type=int, default=0, metavar="N", help="compare it with the benchmark's own on N answers"
+    )
+    check.add_argument(
+        "--judge-cost",
+        type=int,
+        default=0,
+        metavar="N",
+        help="measure its CPU time on N tasks, against running them bare",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace, open_backend: Callable[[argparse.Namespace], Backend] = engines.open_backend) -> int:
     """Runs the benchmark; the exit status. `open_backend` stands in for the engine that `args` names."""
+    if args.agree or args.judge_cost:
+        from foretype.eval import judging
+
+        return judging.run(args)
     try:
         if args.limit < 0 or args.max_tokens < 0:
             raise DataError("--limit and --max-tokens must not be negative")

@@ -66,8 +66,8 @@ def take_part(
 def _runs(experiment: Experiment, today: datetime.date) -> bool:
     if experiment.start is None:
         return True
-    last = experiment.start + datetime.timedelta(days=experiment.stop_days)
-    return experiment.start <= today and (not experiment.stop_days or today < last)
+    days = (today - experiment.start).days
+    return days >= 0 and (not experiment.stop_days or days < experiment.stop_days)
 
 
 def _once(tell: Callable[[str, str], None], name: str, arm: str) -> Callable[[str], None]:

@@ -143,29 +143,31 @@ def read(path: Path) -> Experiment:
 def parse(table: Mapping[str, Any]) -> Experiment:
     """The experiment that a table describes. Raises `ExperimentError`."""
     if unknown := sorted(table.keys() - _FIELDS):
-        raise ExperimentError(f"{unknown[0]}: there is no such setting; there are {', '.join(sorted(_FIELDS))}")
+        raise ExperimentError(f"{_name(unknown[0])}: there is no such setting; there are {', '.join(sorted(_FIELDS))}")
     key = _text(table, "key")
     if not _KEY.fullmatch(key):
         raise ExperimentError(f"key: {key!r} should be lower-case letters, digits, dots and dashes")
     unit = table.get("unit", "session")
     if unit not in UNITS:
-        raise ExperimentError(f"unit: {unit!r} is none of {', '.join(UNITS)}")
+        raise ExperimentError(f"unit: {_shown(unit)} is none of {', '.join(UNITS)}")
     start = table.get("start")
     if isinstance(start, datetime.datetime):
         start = start.date()
     if start is not None and not isinstance(start, datetime.date):
-        raise ExperimentError(f"start: {start!r} is no date such as 2026-11-23")
+        raise ExperimentError(f"start: {_shown(start)} is no date such as 2026-11-23")
     stop = table.get("stop", {})
     if not isinstance(stop, Mapping) or stop.keys() - {"opportunities", "days"}:
         raise ExperimentError("stop: expected opportunities, days, or both")
-    guardrails = tuple(table.get("guardrails", GUARDRAILS))
+    guardrails = table.get("guardrails", list(GUARDRAILS))
+    if not isinstance(guardrails, list):
+        raise ExperimentError(f"guardrails: expected a list of {', '.join(GUARDRAILS)}")
     if unknown_rails := [name for name in guardrails if name not in GUARDRAILS]:
-        raise ExperimentError(f"guardrails: {unknown_rails[0]!r} is none of {', '.join(GUARDRAILS)}")
+        raise ExperimentError(f"guardrails: {_shown(unknown_rails[0])} is none of {', '.join(GUARDRAILS)}")
     coverage = _share(table.get("coverage", 1.0), "coverage")
     layer = _layer(table["layer"]) if "layer" in table else None
     opportunities, days = (_count(stop.get(name, 0), f"stop.{name}") for name in ("opportunities", "days"))
-    arms, phase = _arms(table.get("arms")), str(table.get("phase", "1"))
-    return Experiment(key, phase, unit, arms, coverage, layer, start, opportunities, days, guardrails)
+    arms, phase = _arms(table.get("arms")), _phase(table.get("phase", "1"))
+    return Experiment(key, phase, unit, arms, coverage, layer, start, opportunities, days, tuple(guardrails))
 
 
 def overridden(options: Options, arms: Iterable[Arm]) -> Options:
@@ -260,7 +262,9 @@ def _nested(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         section, _, inner = name.partition(".")
         if inner:
-            found.setdefault(section, {})[inner] = value
+            table = found.setdefault(section, {})
+            if isinstance(table, dict):  # else it is no section, which `merge` says
+                table[inner] = value
         else:
             found[section] = value
     return found
@@ -268,21 +272,42 @@ def _nested(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(table: Mapping[str, Any], name: str, where: str = "") -> str:
     value = table.get(name)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ExperimentError(f"{where}{name}: expected a name")
     return value
 
 
+def _phase(value: Any) -> str:
+    """Texts, numbers and dates will do."""
+    if isinstance(value, Mapping | list) or (isinstance(value, str) and not value.isprintable()):
+        raise ExperimentError('phase: expected a name such as "2026-11"')
+    return value if isinstance(value, str) else _shown(value)
+
+
 def _share(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ExperimentError(f"{name}: {value!r} is not between 0 and 1")
+        raise ExperimentError(f"{name}: {_shown(value)} is not between 0 and 1")
     return float(value)
 
 
 def _count(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ExperimentError(f"{name}: {value!r} is no whole number from 0 on")
+        raise ExperimentError(f"{name}: {_shown(value)} is no whole number from 0 on")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value as it could be written, on one line and in short."""
+    if isinstance(value, int) and abs(value) >= 10**15:
+        return "a huge number"  # str() refuses more than 4300 digits
+    if isinstance(value, Mapping | list):
+        return "a table" if isinstance(value, Mapping) else "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _name(text: str) -> str:
+    return text if text.isprintable() else _shown(text)
 
 
 def _fnv1a(text: str) -> int:

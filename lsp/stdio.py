@@ -15,8 +15,10 @@ from dataclasses import dataclass
 # A header that claims more than this is damaged: no client sends a document that large.
 MAX_BODY = 256 * 1024 * 1024
 
-_HEADER = re.compile(rb"Content-Length: *(\d{1,12})\r\n(?:[\w-]+:[^\r\n]*\r\n)*\r\n")
-_OTHER_HEADERS = re.compile(rb"(?:[\w-]+:[^\r\n]*\r\n)*")
+# A second length means that the first message was broken off within its headers.
+_OTHERS = rb"(?:(?![^\r\n]*Content-Length:)[\w-]+:[^\r\n]*\r\n)*"
+_HEADER = re.compile(rb"Content-Length: *(\d{1,12})\r\n" + _OTHERS + rb"\r\n")
+_OTHER_HEADERS = re.compile(_OTHERS)
 _MAX_HEADERS = 4096
 _READ = 1 << 16
 

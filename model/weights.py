@@ -7,12 +7,13 @@ tensors; knows nothing of graphs, quantization targets or engines. Needs neither
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +33,7 @@ _CHANGE = re.compile(rf"model\.layers\.\d+\.({'|'.join(map(re.escape, _PROJECTIO
 # Settings of PEFT under which the change is another one than scale * B @ A.
 _NOT_PLAIN = ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "layer_replication")
 ARCHITECTURES = ("qwen2",)
+_Value = TypeVar("_Value")
 
 
 class BuildError(ValueError):
@@ -103,8 +105,8 @@ class Gguf:
             feed_forward=self._count(f"{name}.feed_forward_length"),
             vocabulary=int(self._find("token_embd.weight").shape[-1]),
             context=self._count(f"{name}.context_length"),
-            rope_base=float(self._field(f"{name}.rope.freq_base", 10000.0)),
-            norm_epsilon=float(self._field(f"{name}.attention.layer_norm_rms_epsilon")),
+            rope_base=self._number(f"{name}.rope.freq_base", 10000.0),
+            norm_epsilon=self._number(f"{name}.attention.layer_norm_rms_epsilon"),
         )
         self._check_shapes(config)
         return config
@@ -114,10 +116,10 @@ class Gguf:
         if (kind := self._field("tokenizer.ggml.model")) != "gpt2":
             raise BuildError(f"{self.path}: tokenizer {kind!r} is not byte-level BPE; only that kind can be built")
         return Vocabulary(
-            tokens=tuple(self._field("tokenizer.ggml.tokens")),
-            merges=tuple(self._field("tokenizer.ggml.merges")),
-            kinds=tuple(self._field("tokenizer.ggml.token_type")),
-            pretokenizer=self._field("tokenizer.ggml.pre"),
+            tokens=self._list_of(str, "tokenizer.ggml.tokens"),
+            merges=self._list_of(str, "tokenizer.ggml.merges"),
+            kinds=self._list_of(int, "tokenizer.ggml.token_type"),
+            pretokenizer=self._of(str, "tokenizer.ggml.pre"),
         )
 
     def has(self, name: str) -> bool:
@@ -160,10 +162,31 @@ class Gguf:
             raise BuildError(f"{self.path}: the key {key} is no size; the file is damaged")
         return value
 
+    def _number(self, key: str, default: float | None = None) -> float:
+        value = self._field(key, default)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise BuildError(f"{self.path}: the key {key} is no number; the file is damaged")
+        return float(value)
+
+    def _of(self, kind: type[_Value], key: str) -> _Value:
+        value = self._field(key)
+        if not isinstance(value, kind):
+            raise BuildError(f"{self.path}: the key {key} is not of type {kind.__name__}; the file is damaged")
+        return value
+
+    def _list_of(self, kind: type[_Value], key: str) -> tuple[_Value, ...]:
+        values = self._of(list, key)
+        if not all(isinstance(value, kind) for value in values):
+            raise BuildError(f"{self.path}: the key {key} is no list of {kind.__name__}; the file is damaged")
+        return tuple(values)
+
     def _field(self, key: str, default: Any = None) -> Any:
         field = self._reader.fields.get(key)
         if field is not None:
-            return field.contents()
+            try:
+                return field.contents()
+            except ValueError as error:
+                raise BuildError(f"{self.path}: the key {key} cannot be read ({error}); get it again") from error
         if default is None:
             raise BuildError(f"{self.path}: the key {key} is missing; the file is damaged or incomplete")
         return default
@@ -185,14 +208,19 @@ class Adapter:
             tensors = load_file(folder / "adapter_model.safetensors")
             rank, special = settings["r"], [key for key in _NOT_PLAIN if settings.get(key)]
             self._scale = settings["lora_alpha"] / (rank**0.5 if settings.get("use_rslora") else rank)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SafetensorError) as error:
+            if not math.isfinite(self._scale):
+                raise ValueError(f"a scale of {self._scale}")
+        except (
+            *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
+            SafetensorError,
+        ) as error:
             raise BuildError(f"{folder}: not a LoRA adapter in PEFT's layout ({error})") from error
         if settings.get("peft_type") != "LORA" or special:
             raise BuildError(f"{folder}: only plain LoRA adapters can be merged")
         self._tensors = {name.removeprefix("base_model.model."): value for name, value in tensors.items()}
         for name in self._tensors:
             if not _CHANGE.fullmatch(name):
-                raise BuildError(f"{folder}: its tensor {name} cannot be merged; only plain LoRA adapters can")
+                raise BuildError(f"{folder}: its tensor {ascii(name)[1:-1]} cannot be merged; only plain adapters can")
 
     def merge_into(self, name: str, weight: np.ndarray) -> np.ndarray:
         """The weight plus the adapter's low-rank change of it, `name` being GGUF's (Hu et al. 2021, equation 3)."""
@@ -203,7 +231,8 @@ class Adapter:
         down, up = self._tensors.get(f"{stem}.lora_A.weight"), self._tensors.get(f"{stem}.lora_B.weight")
         if down is None or up is None:
             return weight
-        if (*up.shape, *down.shape) != (weight.shape[0], len(down), len(down), weight.shape[1]):
+        rank = down.shape[:1]
+        if (up.shape, down.shape) != ((weight.shape[0], *rank), (*rank, weight.shape[1])):
             raise BuildError(
                 f"the adapter's change of {stem} is a product of {up.shape} and {down.shape}, the weight is "
                 f"{weight.shape}: it was trained on another base model"

@@ -1,4 +1,4 @@
-"""What all tests share: no user's own settings, skips that fail in CI, one tiny model a run."""
+"""What all tests share: no user's own settings, skips that fail in CI, one tiny model a run, how much is fuzzed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tiny_model import random_weights, write_gguf
 
 from foretype.model.build import build
 from foretype.model.tokenizer import Vocab
+
+# FORETYPE_FUZZ=nightly multiplies the cases of `fuzzing.cases`, and those of tests that say no number, by ten.
+settings.register_profile("quick", deadline=None, max_examples=100)
+settings.register_profile("nightly", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("FORETYPE_FUZZ", "quick"))
 
 
 @pytest.fixture(scope="session", autouse=True)

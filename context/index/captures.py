@@ -188,7 +188,7 @@ class _Nesting:
     def name(self, kind: str, text: str, at: int) -> None:
         """Gives the innermost open definition of a kind its name, or a value another one (`a, b = 1, 2`)."""
         this = self._find(kind)
-        if this is None:
+        if this is None or not text:  # the parser puts a name of no length where one is missing
             return
         if ":" in text:
             text = text.replace("::", ".")
@@ -252,7 +252,7 @@ def _references(captures: Captures, source: bytes, nesting: _Nesting) -> Used:
     defined = {item.name_start for item in nesting.items}
     texts = [source[start:end] for start, end in zip(starts, ends, strict=True)]
     kept = [
-        (text not in hidden[space] or source[start - 1] in _ACCESS) and start not in defined
+        text != b"" and (text not in hidden[space] or source[start - 1] in _ACCESS) and start not in defined
         for text, start, space in zip(texts, starts, inside.tolist(), strict=True)
     ]
     texts = list(compress(texts, kept))

@@ -6,12 +6,13 @@ becomes `argv`; as a module it lends `limit` to children that go on in the same 
 
 from __future__ import annotations
 
-import json
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of; its enumerations take longer than the rest
 import os
-import signal
 
 
 def main() -> None:
+    import json
+
     line = bytearray()
     while not line.endswith(b"\n") and (byte := os.read(0, 1)):  # what follows belongs to the program
         line += byte
@@ -23,8 +24,8 @@ def main() -> None:
 def limit(limits: dict[str, int], alarm_s: int, user: int = 0) -> None:
     """Sets what this platform has of `limits` (names of `resource` to values); one that it refuses is left out. Then
     becomes `user`, unless that is 0: with it go all capabilities."""
-    if hasattr(signal, "alarm"):
-        signal.alarm(alarm_s)  # should the parent be killed, this process still ends
+    if hasattr(_signal, "alarm"):
+        _signal.alarm(alarm_s)  # should the parent be killed, this process still ends
     try:
         import resource
     except ImportError:

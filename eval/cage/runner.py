@@ -12,11 +12,12 @@ Run bare (`--unsafe-exec`), it may read what the user may read and reach the net
 
 from __future__ import annotations
 
+import functools
 import importlib.util
-import json
 import math
 import os
 import secrets
+import select
 import signal
 import subprocess
 import tempfile
@@ -68,32 +69,20 @@ def run(program: str, test: str, entry_point: str, timeout_s: float = 10.0, box:
     threads at once.
     """
     token, mark = secrets.token_hex(16), secrets.token_hex(8)
-    order = {
-        "token": token,
-        "program": program,
-        "test": test,
-        "entry_point": entry_point,
-        "alarm_s": math.ceil(timeout_s) + 2,
-        "limits": _limits(box, timeout_s),
-        "user": box.user(),
-    }
     # Files rather than pipes: a process that outlives the child cannot hold them open against us.
     with (
         tempfile.TemporaryFile() as orders,
         tempfile.TemporaryFile() as answer,
         _folder(box) as folder,
     ):
-        orders.write(json.dumps(order).encode())
+        orders.write(_order(token, program, test, entry_point, timeout_s, box))
         orders.seek(0)
         try:
             child = _start(box, folder, mark, orders, answer)
         except OSError:
             return Verdict("error")
         try:
-            child.wait(timeout_s)
-            late = False
-        except subprocess.TimeoutExpired:
-            late = True
+            late = not _ended(child, timeout_s)
         finally:
             _end(child, "" if box.bwrap else mark)
         answer.seek(0)
@@ -120,7 +109,7 @@ def _start(box: Sandbox, folder: str, mark: str, orders: IO[bytes], answer: IO[b
     if "SYSTEMROOT" in os.environ:  # Windows starts no Python without it
         environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     return subprocess.Popen(
-        box.command([*sandbox.interpreter(), _HARNESS], readable=[_HARNESS]),
+        _command(box),
         cwd=None if box.bwrap else folder,
         env=environment,
         stdin=orders,
@@ -128,6 +117,37 @@ def _start(box: Sandbox, folder: str, mark: str, orders: IO[bytes], answer: IO[b
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def _ended(child: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Whether it ends in time. Where the system can tell (Linux), without asking again and again, which costs CPU."""
+    try:
+        handle = os.pidfd_open(child.pid)
+    except (AttributeError, OSError):
+        try:
+            child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return bool(poll.poll(1000 * timeout_s))
+    finally:
+        os.close(handle)
+
+
+def _order(token: str, program: str, test: str, entry_point: str, timeout_s: float, box: Sandbox) -> bytes:
+    """What `harness.py` reads. A lone surrogate stays what it is, for the compiler there to refuse."""
+    texts = [text.encode("utf-8", "surrogatepass") for text in (program, test, entry_point)]
+    limits = [f"{name}={value}" for name, value in _limits(box, timeout_s).items()]
+    numbers = (math.ceil(timeout_s) + 2, box.user(), len(texts[0]), len(texts[1]))
+    return " ".join([token, *map(str, numbers), *limits]).encode() + b"\n" + b"".join(texts)
+
+
+@functools.cache
+def _command(box: Sandbox) -> list[str]:
+    return box.command([*sandbox.interpreter(), _HARNESS], readable=[_HARNESS])
 
 
 def _limits(box: Sandbox, timeout_s: float) -> dict[str, int]:
