@@ -155,7 +155,7 @@ def _movers(found: Mapping[str, Any]) -> Iterator[str]:
     ):
         if movers:
             yield ""
-            yield _row(title, "change", "CPO if it were as there")
+            yield _row(title, " change", "CPO if it were as there")
         for row in movers:
             yield _row(f"  {row['factor'].replace('_', ' ')}", f"{row['change']:+.1%}", _number(row["cpo_if_then"], 3))
 

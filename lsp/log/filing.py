@@ -73,7 +73,7 @@ class Filing:
         try:
             try:
                 self._put(dropped)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 self.close()
                 if not damaged(error):
                     raise

@@ -44,14 +44,21 @@ class Store:
         # nobody opens the file while another sets it aside
         with FileLock(path.with_suffix(".lock"), timeout=_BUSY_S):
             try:
-                self._connection = _opened(path)
-            except sqlite3.DatabaseError as error:
-                if not damaged(error):
-                    raise
+                self._open()
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not (damaged(error) or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR):
+                    raise  # SQLITE_ERROR is said of tables that are not those of this version
                 aside = _set_aside(path)
                 self.told = f"{path} was damaged: it is {aside.name} now, and a new log was begun"
-                self._connection = _opened(path)
-        self._close_runs()
+                self._open()
+
+    def _open(self) -> None:
+        self._connection = _opened(self.path)
+        try:
+            self._close_runs()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def write(self, batch: Batch) -> None:
         """All of it, or nothing. A row takes the place of an older one with its key."""
@@ -164,8 +171,9 @@ def purge(path: Path) -> int:
     return len(there)
 
 
-def damaged(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+def damaged(error: Exception) -> bool:
+    """Whether the file is to blame. Python raises a `UnicodeDecodeError` where SQLite quotes damaged text."""
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def alive(process: int, started: float) -> bool:

@@ -308,3 +308,15 @@ def settle(done: Callable[[], bool]) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("foretype.lsp.log.writer.INTERVAL_S", 0.01)
     yield
+
+
+def test_a_log_of_this_version_without_its_tables_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("CREATE TABLE runs (something)")
+        connection.commit()
+    store = Store(path)
+    assert "was damaged" in store.told and len(list(tmp_path.glob("events.damaged-*.sqlite3"))) == 1
+    assert store.rotate(days=1, mib=1) == 0
+    store.close()

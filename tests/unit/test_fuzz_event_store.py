@@ -41,8 +41,6 @@ def opened(path: Path, before: bytes) -> None:
     except (StoreError, sqlite3.Error, OSError, Timeout) as error:
         assert str(error) and "\n" not in str(error)
         return
-    except UnicodeDecodeError:  # Python's, where SQLite quotes damaged text in its message; not mended yet
-        return
     store.close()
     aside = list(path.parent.glob("events.damaged-*.sqlite3"))
     assert bool(aside) == bool(store.told)
@@ -71,5 +69,5 @@ def test_a_damaged_log(tmp_path: Path, sound: bytes, data: st.DataObject) -> Non
         reader(path).close()
     except (StoreError, sqlite3.Error) as error:
         assert "\n" not in str(error)
-    except UnicodeDecodeError:
+    except UnicodeDecodeError:  # of who only reads; a server sets such a file aside
         pass
