@@ -155,7 +155,7 @@ def _movers(found: Mapping[str, Any]) -> Iterator[str]:
     ):
         if movers:
             yield ""
-            yield _row(title, " change", "CPO if it were as there")
+            yield _row(title, "change", "CPO if it were as there")
         for row in movers:
             yield _row(f"  {row['factor'].replace('_', ' ')}", f"{row['change']:+.1%}", _number(row["cpo_if_then"], 3))
 
@@ -201,7 +201,7 @@ def _beside(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _row(title: str, *cells: str, width: int = 22) -> str:
-    return f"{title:<34}" + "".join(f"{cell:<{width}}" for cell in cells)
+    return f"{title:<33} " + "".join(f"{cell:<{width}}" for cell in cells)
 
 
 def _number(value: float | None, digits: int, percent: bool = False) -> str:
