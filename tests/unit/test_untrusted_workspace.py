@@ -59,7 +59,6 @@ def said(folder: Path, text: str) -> Loaded:
         "experiment = 'evil.toml'",
         # reading more
         "context.include = ['/', '..']",
-        "context.enabled = true",
         "model.share = false",
     ],
 )
