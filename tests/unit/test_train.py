@@ -272,7 +272,7 @@ def test_the_command_says_what_is_wrong(job: Job, tmp_path: Path, capsys: pytest
         (["--max-tokens", "9", "--pairs", str(tmp_path)], 2, "has no manifest.json"),
         (["--max-tokens", "9", "--shares", "lint=1"], 2, "holds no rows to train on of lint"),
         (["--max-tokens", "9", "--model", "no-such"], 1, "no model is called 'no-such'"),
-        (["--max-tokens", "9", "--from", str(tmp_path)], 1, "not an adapter of this model"),
+        (["--max-tokens", "9", "--from", str(tmp_path)], 1, "give the folder of an adapter"),
     ):
         found, out, err = command(capsys, *arguments(job, *more))
         assert (found, out) == (status, "")
