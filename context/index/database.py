@@ -59,16 +59,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it, or nothing if the body raises."""
-        with self._writing:
-            connection = self._writer
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        with self._writing, transaction(self._writer):
+            yield self._writer
 
     def recover(self, error: Exception) -> None:
         """Begins anew after `error`: with another file if this one is damaged, else in memory."""
@@ -155,3 +147,16 @@ def _forget_stale(path: Path) -> None:
                     Path(f"{other}{part}").unlink(missing_ok=True)
     except OSError as error:
         _log.debug("%s: %s", path.parent, error)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All that the body writes, or nothing if it raises. Of a connection without transactions of Python's own."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from filelock import FileLock
 
+from foretype.context.index.database import transaction
 from foretype.lsp.log import installation
 from foretype.lsp.log.schema import CAPTURE_COLUMNS, COLUMNS, COUNTED, RUN_COLUMNS, VERSION, migrate
 
@@ -62,7 +63,7 @@ class Store:
 
     def write(self, batch: Batch) -> None:
         """All of it, or nothing. A row takes the place of an older one with its key."""
-        with self._transaction() as connection:
+        with transaction(self._connection) as connection:
             for table, rows in batch.items():
                 places = ", ".join("?" * len(_COLUMNS[table]))
                 connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)
@@ -82,23 +83,11 @@ class Store:
     def close(self) -> None:
         self._connection.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
     def _close_runs(self) -> None:
         """Rows that a server left open are expired; what a server that lives says later takes their place anyway."""
         rows = self._connection.execute("SELECT run, process, process_at FROM runs WHERE process <> 0").fetchall()
         dead = [(run,) for run, process, process_at in rows if not alive(process, process_at)]
-        with self._transaction() as connection:
+        with transaction(self._connection) as connection:
             connection.executemany("UPDATE opportunities SET ending = 'expired' WHERE run = ? AND ending = ''", dead)
             connection.executemany("UPDATE runs SET process = 0 WHERE run = ?", dead)
 
@@ -109,7 +98,7 @@ class Store:
 
     def _delete(self, runs: list[int]) -> int:
         for run in runs:
-            with self._transaction() as connection:
+            with transaction(self._connection) as connection:
                 for table in _COLUMNS:
                     connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         if runs:
@@ -164,7 +153,7 @@ def today(path: Path) -> dict[str, float]:
 def purge(path: Path) -> int:
     """Deletes the log and what was set aside of it; how many files. Servers that run begin a new one."""
     files = [*path.parent.glob(f"{path.stem}.damaged-*"), *(Path(f"{path}{part}") for part in ("-wal", "-shm", ""))]
-    with FileLock(path.with_suffix(".lock"), timeout=_BUSY_S) if path.parent.is_dir() else _nothing():
+    with FileLock(path.with_suffix(".lock"), timeout=_BUSY_S) if path.parent.is_dir() else nullcontext():
         there = [file for file in files if file.exists()]
         for file in there:
             file.unlink()
@@ -186,11 +175,6 @@ def alive(process: int, started: float) -> bool:
         return False
     except psutil.Error:
         return True
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -163,6 +163,9 @@ def test_scores_of_a_prediction() -> None:
     assert worth.log_loss([0.5, 0.5], [True, False]) == pytest.approx(math.log(2))
     assert worth.brier([1.0, 0.5, 0.0], [True, False, True]) == pytest.approx((0 + 0.25 + 1) / 3)
     assert worth.ranking([0.9, 0.2, 0.2, 0.1], [True, True, False, False]) == pytest.approx((1 + 0.75) / 2)
+    assert worth.ranking([0.5, 0.4], [True, True]) == 0.5
+    many = 200_000  # a table of all pairs would take 80 GB
+    assert worth.ranking([at / many for at in range(many)], [at >= many / 2 for at in range(many)]) == 1.0
 
 
 def test_the_commits_of_a_split_stay_together() -> None:
