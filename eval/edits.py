@@ -70,7 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own = Options()
     parser.add_argument("--format", choices=FORMATS, default=own.format, help="of the model's answers (%(default)s)")
     parser.add_argument("--threshold", type=float, default=own.threshold, metavar="P", help="confidence at least")
-    parser.add_argument("--max-places", type=int, default=own.max_places, metavar="N", help="the model is asked about")
+    parser.add_argument(
+        "--places", choices=("due", "likely"), default="due", help="the model is asked about, as by edits.model (due)"
+    )
+    parser.add_argument("--max-places", type=int, default=own.max_places, metavar="N", help="so many at most")
     engines.add_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write one JSON object a task to this file")
     parser.add_argument(
@@ -179,7 +182,7 @@ def _options(args: argparse.Namespace) -> Options:
     """A benchmark waits for each place, however slow the machine is."""
     lanes = LANES[args.lane]
     own = Options(format=args.format, threshold=args.threshold, max_places=args.max_places, lanes=lanes)
-    return replace(own, deadline_ms=1e9)
+    return replace(own, deadline_ms=1e9, due_only=args.places == "due")
 
 
 def _cursor(case: EditCase) -> tuple[str, int] | None:
@@ -225,6 +228,7 @@ def _tell(args: argparse.Namespace, rows: Sequence[Row], backend: Backend | None
         "engine": args.engine if backend else None,
         "format": args.format if backend else None,
         "threshold": args.threshold if backend else None,
+        "places": args.places if backend else None,
         "peak_rss_mib": round(peak_mib()),
         "revision": revision(),
     }
@@ -234,7 +238,9 @@ def _tell(args: argparse.Namespace, rows: Sequence[Row], backend: Backend | None
         return
     sys.stdout.write(f"Next edits: {found['tasks']} tasks, an edit is due at {found['due']}; lane {said['lane']}\n")
     if backend:
-        sys.stdout.write(f"{model} on {args.engine}, format {args.format}, threshold {args.threshold}\n")
+        sys.stdout.write(
+            f"{model} on {args.engine}, format {args.format}, threshold {args.threshold}, places {args.places}\n"
+        )
     sys.stdout.write("\n" + edit_report.table(found, {**kinds, **languages}))
     if args.verbose:
         sys.stdout.write("\n" + edit_report.complaints(rows))

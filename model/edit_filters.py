@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -28,6 +28,7 @@ Reason = Literal[
     "repeats",
     "unrelated",
     "reversal",
+    "replaces",
     "over_editing",
     "parse_error",
     "rejected",
@@ -70,6 +71,15 @@ class Proposal:
 def refusal(proposal: Proposal) -> Reason | None:
     """The first reason not to show an edit, None where there is none. Whether it was rejected is not asked here."""
     return next((reason for reason, holds in FILTERS if holds(proposal)), None)
+
+
+def beside(proposal: Proposal) -> Proposal | None:
+    """What was meant where `replaces` refuses: the lines below those that were to give way, which stay. None where
+    they are not as many, since they are no case of the same kind then."""
+    target = proposal.target
+    if len(target.lines) != len(proposal.old):
+        return None
+    return replace(proposal, target=Target(target.stop, target.stop, target.lines))
 
 
 def outside(proposal: Proposal) -> bool:
@@ -145,6 +155,18 @@ def reversal(proposal: Proposal) -> bool:
     return False
 
 
+def replaces(proposal: Proposal) -> bool:
+    """Takes words away where all that the user did was to add others: a model that writes the new case over its
+    neighbour instead of beside it. What is taken out into a definition that was added may go, and what a diagnostic
+    asks for."""
+    if not proposal.history or proposal.complaint:
+        return False
+    sides = list(map(_sides, proposal.history))
+    if any(_words(removed - added) for removed, added in sides):
+        return False
+    return not _words(proposal.gone).keys() <= {word for _, added in sides for word in added}
+
+
 def over_editing(proposal: Proposal) -> bool:
     """Changes far more than any of the user's own edits did."""
     if not proposal.history:
@@ -180,6 +202,7 @@ FILTERS: tuple[tuple[Reason, Callable[[Proposal], bool]], ...] = (
     ("repeats", repeats),
     ("reversal", reversal),
     ("unrelated", unrelated),
+    ("replaces", replaces),
     ("over_editing", over_editing),
     ("parse_error", parse_error),
 )

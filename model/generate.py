@@ -41,14 +41,15 @@ class Prompt:
 class Step:
     """One generated token: its number, its bytes (without forced ones), the natural logarithm of its probability.
 
-    `margin` is how far that is above the second best token's, at most 20. Where bytes are forced, both are among the
-    tokens that agree with them. A token without text belongs to what was typed, not to the answer.
+    `margin` is how far that is above that of `second`, the second best token, at most 20. Where bytes are forced, both
+    are among the tokens that agree with them. A token without text belongs to what was typed, not to the answer.
     """
 
     token: int
     text: bytes
     logprob: float
     margin: float
+    second: int
 
 
 def heal(vocab: Vocab, tokens: Sequence[int], typed: str) -> Prompt:
@@ -131,14 +132,14 @@ class Decoder:
             agreed = 0
             for row, expected in zip_longest(rows, ahead):
                 cancel.check()
-                token, logprob, margin = self._choose(row, forced)
+                token, logprob, margin, second = self._choose(row, forced)
                 if token in stops:
                     return
                 piece = self._vocab.bytes_of(token)
                 text, forced, left = piece[len(forced) :], forced[len(piece) :], left - 1
                 if drafts:
                     drafts.follow(token)
-                yield Step(token, text, logprob, margin)
+                yield Step(token, text, logprob, margin, second)
                 if not left:
                     return
                 if token != expected:
@@ -152,17 +153,20 @@ class Decoder:
             ahead = self._ahead(forced, min(left - 1, room), drafts)
             rows = self._forward([token, *ahead], cancel, 1 + len(ahead))
 
-    def _choose(self, logits: np.ndarray, forced: bytes) -> tuple[int, float, float]:
+    def _choose(self, logits: np.ndarray, forced: bytes) -> tuple[int, float, float, int]:
         """The best token that agrees with the forced bytes, and what `Step` says of it."""
         allowed = self._vocab.agreeing(forced) if forced else None
         if allowed is not None:
             logits = logits[allowed]
         best = int(logits.argmax())
-        top = logits[best]
-        second = max(logits[:best].max(initial=-np.inf), logits[best + 1 :].max(initial=-np.inf))
-        scratch = np.subtract(logits, top, out=self._scratch[: len(logits)])
-        logprob = -float(np.log(np.exp(scratch, out=scratch).sum()))
-        return best if allowed is None else int(allowed[best]), logprob, min(float(top - second), _MOST_MARGIN)
+        scratch = np.subtract(logits, logits[best], out=self._scratch[: len(logits)])
+        scratch[best] = -np.inf
+        second = int(scratch.argmax())
+        margin = min(-float(scratch[second]), _MOST_MARGIN)
+        logprob = -float(np.log1p(np.exp(scratch, out=scratch).sum()))
+        if allowed is not None:
+            best, second = int(allowed[best]), int(allowed[second])
+        return best, logprob, margin, second
 
     def _ahead(self, forced: bytes, room: int, drafts: Drafts | None) -> list[int]:
         if forced:

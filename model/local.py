@@ -7,14 +7,17 @@ decodes. Knows nothing of the protocol.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from foretype.model import confident, edits, fim
 from foretype.model.backend import BackendError, Cancel, EditQuestion, EditResult, FimRequest, FimResult
 from foretype.model.drafts import Acceptance, Drafts
+from foretype.model.edit_format import NoEdit
 from foretype.model.engine import Engine
 from foretype.model.generate import Decoder, Prompt, Step, Text, heal
 from foretype.model.pace import Pace
@@ -192,22 +195,56 @@ class LocalBackend:
             cached_tokens=cached,
         )
         if question.max_tokens and (gap := result.gap) >= question.least_gap:
+            most = min(room, question.max_tokens)
+            if form.ended:  # nothing to do is spelt as the lines themselves
+                most = min(most, len(given) + _MORE)
             begun: list[Step] = []
             if gap <= 0:
                 # The model would do nothing: it goes on from where it was least sure of that.
                 at = max(range(len(likely)), key=lambda at: result.other[at] - result.given[at])
                 other = likely[at][2]
                 taken = [*zip(given[:at], result.given[:at], strict=True), (other, result.other[at])]
-                begun = [Step(token, self._vocab.bytes_of(token), logprob, 0.0) for token, logprob in taken]
-                prompt = Prompt((*prompt.tokens, *given[:at], other))
-                rows, _ = self._decoder.prefill(prompt.tokens, cancel)
-            limit = min(room, question.max_tokens, len(given) + _MORE) - len(begun)
-            drafts = Drafts((), prompt.tokens, self._acceptance, original=given if not begun else given[at + 1 :])
-            steps = self._decoder.stream(prompt, rows, limit, self._stops, cancel, drafts)
-            result = _written(result, chain(begun, steps), len(begun) + limit, stop)
+                begun = [Step(token, self._vocab.bytes_of(token), logprob, 0.0, token) for token, logprob in taken]
+                rows, _ = self._decoder.prefill((*prompt.tokens, *given[:at], other), cancel)
+            drafts = given if not begun else given[at + 1 :]
+            steps = self._answer(prompt.tokens, begun, rows, drafts, most, cancel)
+            result, written = _written(result, steps, most, stop)
+            if form.parse(request, result.text) == NoEdit("unchanged"):
+                again = self._otherwise(prompt.tokens, written, len(begun), most, cancel)
+                result = _written(result, again, most, stop)[0] if again else result
         ended = time.perf_counter()
         spent = {"render": rendered - started, "prefill": filled - rendered, "decode": ended - filled}
         return replace(result, stages_ms={stage: 1000 * seconds for stage, seconds in spent.items()})
+
+    def _answer(
+        self,
+        prompt: tuple[int, ...],
+        begun: list[Step],
+        rows: np.ndarray,
+        likely: Sequence[int],
+        most: int,
+        cancel: Cancel,
+    ) -> Iterator[Step]:
+        """An answer of at most so many tokens, from what was begun on; `rows` are the logits after that."""
+        whole = Prompt((*prompt, *(step.token for step in begun)))
+        drafts = Drafts((), prompt, self._acceptance, original=likely)
+        return chain(begun, self._decoder.stream(whole, rows, most - len(begun), self._stops, cancel, drafts))
+
+    def _otherwise(
+        self, prompt: tuple[int, ...], steps: list[Step], begun: int, most: int, cancel: Cancel
+    ) -> Iterator[Step] | None:
+        """Another answer than one that says the lines as they stand: the second best token where the first was least
+        sure, and what follows it. An answer like that is a contradiction, since doing nothing has its own spelling."""
+        if len(steps) <= begun:
+            return None
+        at = min(range(begun, len(steps)), key=lambda at: steps[at].margin)
+        step = steps[at]
+        other = Step(step.second, self._vocab.bytes_of(step.second), step.logprob - step.margin, 0.0, step.token)
+        if other.token in self._stops:
+            return None
+        taken = [*steps[:at], other]
+        rows, _ = self._decoder.prefill((*prompt, *(one.token for one in taken)), cancel)
+        return self._answer(prompt, taken, rows, (), most, cancel)
 
     def count(self, text: str) -> int:
         """The tokens of a text."""
@@ -251,15 +288,17 @@ class LocalBackend:
         return fill_in(self._vocab, family, anchor, self._engine.capacity - max_tokens - _TYPED)
 
 
-def _written(result: EditResult, steps: Iterable[Step], limit: int, stop: Sequence[str]) -> EditResult:
-    """The result with the answer that the steps spell, up to where one of the strings `stop` begins."""
-    text, logprobs = Text(), list[float]()
+def _written(
+    result: EditResult, steps: Iterable[Step], limit: int, stop: Sequence[str]
+) -> tuple[EditResult, list[Step]]:
+    """The result with the answer that the steps spell, up to where one of the strings `stop` begins; and the steps."""
+    text, taken, said, finish = Text(), list[Step](), "", ""
     for step in steps:
-        logprobs.append(step.logprob)
+        taken.append(step)
         said = text.add(step.text)
         if found := [at for at in map(said.find, stop) if at >= 0]:
-            return replace(
-                result, text=said[: min(found)], finish="stop", tokens=len(logprobs), logprobs=tuple(logprobs)
-            )
-    finish = "stop" if len(logprobs) < limit else "length"
-    return replace(result, text=text.value, finish=finish, tokens=len(logprobs), logprobs=tuple(logprobs))
+            said, finish = said[: min(found)], "stop"
+            break
+    finish = finish or ("stop" if len(taken) < limit else "length")
+    logprobs = tuple(step.logprob for step in taken)
+    return replace(result, text=said, finish=finish, tokens=len(taken), logprobs=logprobs), taken

@@ -93,14 +93,15 @@ def hunks(before: str, after: str) -> list[Hunk]:
 
 def aligned(old: Sequence[Parameter], new: Sequence[Parameter]) -> tuple[ParameterChange, ...]:
     """What became of parameters: those of one name are one; of the others, those are renamed that are at one place and
-    alike but for their name."""
+    alike but for their name, as far as nothing else can have become of them."""
     was = [row.name for row in old]
     pairs = {was.index(row.name): at for at, row in enumerate(new) if row.name and row.name in was}
     gone = [at for at in range(len(old)) if at not in pairs]
     come = [at for at in range(len(new)) if at not in pairs.values()]
     if sorted(pairs.values()) == [pairs[at] for at in sorted(pairs)]:
         for at in gone:
-            if at in come and _alike(old[at], new[at], sure=len(old) == len(new)):
+            others = [old[other] for other in gone if other != at]
+            if at in come and _alike(old[at], new[at], others, sure=len(old) == len(new)):
                 pairs[at] = at
                 come.remove(at)
     gone = [at for at in gone if at not in pairs]
@@ -119,12 +120,16 @@ def aligned(old: Sequence[Parameter], new: Sequence[Parameter]) -> tuple[Paramet
     return tuple(changes)
 
 
-def _alike(old: Parameter, new: Parameter, sure: bool) -> bool:
-    """Whether two parameters at one place are one: where others came or went beside them, more than the place must say
-    so."""
-    if (old.form, old.default, old.annotation) != (new.form, new.default, new.annotation):
+def _alike(old: Parameter, new: Parameter, others: Sequence[Parameter], sure: bool) -> bool:
+    """Whether two parameters at one place are one: where parameters came or went beside them, or `others` that look the
+    same lost their names too, more than the place must say so."""
+    if _looks(old) != _looks(new):
         return False
-    return sure or bool(old.annotation or old.default) or bool(_parts(old.name) & _parts(new.name))
+    return (sure and _looks(old) not in map(_looks, others)) or bool(_parts(old.name) & _parts(new.name))
+
+
+def _looks(parameter: Parameter) -> tuple[str, str, str]:
+    return parameter.form, parameter.default, parameter.annotation
 
 
 def _parts(name: str) -> set[str]:

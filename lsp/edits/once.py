@@ -74,8 +74,9 @@ def search(
     known = Workspace.open(root, cache_dir(), options.context.include)
     try:
         known.refresh()
-        wanted = Search(known, tuple(edited), cursor, (), lambda edit: False, options.edits.most)
-        found = _asked(wanted, options, open_backend) if model or options.edits.model else _ruled(wanted)
+        likely = model or options.edits.model == "likely"
+        wanted = Search(known, tuple(edited), cursor, (), lambda edit: False, options.edits.most, likely)
+        found = _asked(wanted, options, open_backend) if likely else _ruled(wanted)
         return found, _texts(known, found.edits)
     finally:
         known.close()

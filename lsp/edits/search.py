@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for. `turned_down` says what is not to be proposed again."""
+    """What is looked for. `turned_down` says what is not to be proposed again; a model is asked about places where
+    something is known to be due alone, unless `likely`."""
 
     workspace: Workspace
     edited: tuple[EditedFile, ...]
@@ -31,6 +32,7 @@ class Search:
     diagnostics: tuple[Diagnostic, ...]
     turned_down: Callable[[NextEdit], bool]
     most: int
+    likely: bool = False
 
 
 def run(search: Search, on_edit: Callable[[NextEdit], None], backend: Backend | None, cancel: Cancel) -> Found | None:
@@ -66,7 +68,9 @@ def find(search: Search, backend: Backend | None, cancel: Cancel, on_edit: Calla
         cursor=search.cursor,
         diagnostics=search.diagnostics,
         backend=backend,
-        options=Options(max_edits=search.most, lanes=("rule", "model") if backend else ("rule",)),
+        options=Options(
+            max_edits=search.most, lanes=("rule", "model") if backend else ("rule",), due_only=not search.likely
+        ),
         cancel=cancel,
         rejected=search.turned_down,
         on_edit=on_edit,

@@ -242,7 +242,10 @@ class NextEdits:
         self._live.begin()
         turned_down = self._live.turned_down(now - self._options.rejected_s)
         settling = self._settling
-        search = Search(workspace, edited, settling.cursor, settling.diagnostics, turned_down, self._options.most)
+        likely = self._options.model == "likely"
+        search = Search(
+            workspace, edited, settling.cursor, settling.diagnostics, turned_down, self._options.most, likely
+        )
         run = self._run = _Run(stage)
         done = partial(self._ended, run)
 
@@ -282,7 +285,7 @@ class NextEdits:
             self._log.searched(self._row, found.stages_ms)
             self._last |= {"places": found.places, "withheld": dict(withheld), f"{run.stage}_ms": stages_ms}
         workspace = self._project.workspace if self._project else None
-        if run.stage == "rule" and self._options.model and workspace and not self._host.unavailable():
+        if run.stage == "rule" and self._options.model != "off" and workspace and not self._host.unavailable():
             self._begin("model", workspace)
         carried_out = found is not None and only_followed and not (found.capped or self._run or len(self._live))
         if workspace and carried_out and self._followed_at > self._since:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from foretype.context.rows import Diff, Target
-from foretype.model.edit_filters import FILTERS, Proposal, refusal
+from foretype.model.edit_filters import FILTERS, Proposal, beside, refusal
 
 TEXT = """\
 import sys
@@ -45,7 +47,8 @@ def why(start: int, stop: int, *lines: str, path: str = "a.py", history=HISTORY,
         (3, 4, ["def log(message):"], "reversal"),
         (8, 9, ['    log("ready", level'], "parse_error"),
         (9, 11, ['    log("done", level)'], "outside"),
-        (8, 9, [f"    level{at} = (level, {at}, {at})" for at in range(4)], "over_editing"),
+        (8, 9, ['    log("set", level)'], "replaces"),
+        (8, 8, [f"    level{at} = (level, {at}, {at})" for at in range(4)], "over_editing"),
     ],
 )
 def test_reasons(start: int, stop: int, lines: list[str], reason: str | None) -> None:
@@ -59,6 +62,19 @@ def test_every_filter_has_a_test() -> None:
 
 def test_what_a_diagnostic_asks_for_need_not_follow_from_the_edits() -> None:
     assert why(0, 1, complaint="`sys` imported but unused") is None
+
+
+def test_what_was_taken_out_into_a_definition_may_go() -> None:
+    named = (Diff("a.py", '+READY = "ready"\n'),)
+    assert why(8, 9, "    log(READY)", history=named) is None
+    assert why(9, 10, "    log(READY)", history=named) == "replaces"
+
+
+def test_the_new_case_is_meant_beside_its_neighbour() -> None:
+    over = Proposal("a.py", "", LINES, Target(8, 9, ('    log("set", level)',)), (0, 10), HISTORY)
+    found = beside(over)
+    assert found is not None and found.target == Target(9, 9, ('    log("set", level)',)) and refusal(found) is None
+    assert beside(replace(over, target=Target(8, 9, ("    level = 1", '    log("set", level)')))) is None
 
 
 def test_what_moves_here_from_another_file_is_no_reversal() -> None:

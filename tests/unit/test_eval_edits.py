@@ -198,10 +198,10 @@ def _row(target: Target | None) -> EditRow:
 
 
 def _asked(row: EditRow, gap: float = 5.0) -> tuple[edit_report.Row, _Scripted]:
-    """What is made of an answer that says the row's target, or one that changes a line where it has none."""
+    """What is made of an answer that says the row's target, or one that adds a line where it has none."""
     form = FORMATS["lines"] if "lines" in FORMATS else next(iter(FORMATS.values()))
     request = edit_rows.request_of(row)
-    target = row.target or Target(request.focus[0], request.focus[0] + 1, ("value_n = compute(1, 2)",))
+    target = row.target or Target(request.focus[0], request.focus[0], ("value_n = compute(1, 2)",))
     backend = _Scripted(form.answer(request, target), gap)
     fake: Backend = backend
     return edit_rows.answer(row, fake, Options(format=form.name)), backend

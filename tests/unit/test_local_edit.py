@@ -75,6 +75,31 @@ def test_an_answer_that_does_not_end(vocab) -> None:
     assert (result.text, result.finish, result.tokens) == ("wwwww", "length", 5)
 
 
+def line_question() -> EditQuestion:
+    return EditQuestion("lines", question().request)
+
+
+def test_an_answer_that_says_the_line_as_it_stands_is_given_again(vocab) -> None:
+    """Second best where it was least sure: "w" for the "x" that line 2 has."""
+    scene = Scene(vocab, ord("2"), ord("\n"), (ord("x"), ord("w")), STOP, STOP)
+    result = scene.backend.edit(line_question(), Cancel())
+    assert (result.text, result.finish) == ("2\nw", "stop")
+    assert result.tokens == len(result.logprobs) == 3
+    assert result.logprobs[-1] == pytest.approx(math.log(1 / (1 + math.e)), abs=1e-3)
+
+
+def test_it_is_given_again_once(vocab) -> None:
+    scene = Scene(vocab, (ord("2"), ord("3")), ord("\n"), ord("x"), STOP, ord("\n"), ord("y"), STOP)
+    result = scene.backend.edit(line_question(), Cancel())
+    assert result.text == "3\ny", "which is unchanged too"
+
+
+def test_an_answer_of_other_lines_than_those_shown_may_be_long(vocab) -> None:
+    scene = Scene(vocab, ord("2"), ord("\n"), *[ord("w")] * 80, STOP)
+    result = scene.backend.edit(line_question(), Cancel())
+    assert (len(result.text), result.finish) == (82, "stop")
+
+
 def test_the_beginning_that_two_places_share_is_read_once(vocab) -> None:
     scene = Scene(vocab)
     first = scene.backend.edit(question((3, 4), max_tokens=0), Cancel())

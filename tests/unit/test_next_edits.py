@@ -93,7 +93,8 @@ def test_the_history_is_told_as_it_happened_or_else_as_the_texts_say(make: Make)
         ("    return SIZE\n", "unchanged"),
         ("    return  SIZE\n", "white_space"),
         ("    return OTHER\n", "unrelated"),
-        ("    return (LEVEL\n", "parse_error"),
+        ("    return LEVEL\n", "replaces"),
+        ("    return (SIZE + LEVEL\n", "parse_error"),
     ],
 )
 def test_what_is_withheld_says_why(make: Make, text: str, reason: str) -> None:
@@ -108,9 +109,19 @@ def test_a_model_that_would_rather_do_nothing_is_left_alone(make: Make) -> None:
 
 
 def test_what_is_too_unsure_is_not_proposed(make: Make) -> None:
-    model = Model({"return SIZE": "    return LEVEL\n"}, logprob=-2.0)
-    assert search(make(a=AFTER), model).edits
+    model = Model({"return SIZE": "    return SIZE + LEVEL\n"}, logprob=-2.0)
+    assert search(make(a=AFTER), model, Options(lanes=("model",), threshold=0.05)).edits
     assert "unsure" in reasons(search(make(a=AFTER), model, Options(lanes=("model",), threshold=0.5)))
+
+
+def test_the_model_may_be_kept_to_places_where_something_is_due(make: Make) -> None:
+    model, workspace = Model({"return SIZE": "    return SIZE + LEVEL\n"}), make(a=AFTER)
+    options = Options(lanes=("model",), due_only=True)
+    assert search(workspace, model).edits
+    model.questions.clear()
+    assert not search(workspace, model, options).edits and not model.questions
+    said = (Diagnostic("a.py", 9, 10, "`LEVEL` is not used"),)
+    assert search(workspace, model, options, diagnostics=said).edits
 
 
 def test_where_something_is_known_to_be_due_less_is_enough(make: Make) -> None:
@@ -222,6 +233,8 @@ def test_windows_line_endings_stay(make: Make) -> None:
     workspace = make()
     (workspace.root / "a.py").write_bytes(after.encode())
     workspace.refresh(children=0)
-    model = Model({"return SIZE": "    size = LEVEL\n    return size\n"})
+    model = Model({"return SIZE": "    size = SIZE + LEVEL\n    return size\n"})
     (edit,) = search(workspace, model, edited=(EditedFile("a.py", "python", before, after),)).edits
-    assert applied(after, edit) == after.replace("    return SIZE\r\n", "    size = LEVEL\r\n    return size\r\n")
+    assert applied(after, edit) == after.replace(
+        "    return SIZE\r\n", "    size = SIZE + LEVEL\r\n    return size\r\n"
+    )
