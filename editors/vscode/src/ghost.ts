@@ -6,8 +6,8 @@
  */
 
 import * as vscode from "vscode";
-import type { Middleware } from "vscode-languageclient/node";
-import { acceptedLength, agrees } from "./partial";
+import { Ahead, type Provide } from "./ahead";
+import { acceptedLength, agrees, newlines } from "./partial";
 
 /** An offered item, and where its text begins. */
 interface Offer {
@@ -35,11 +35,13 @@ export class Ghost implements vscode.Disposable {
   private taking: Promise<unknown> | undefined;
   private asking = 0;
   private on = false;
+  private readonly ahead = new Ahead(() => this.host.wanted() && !this.taking && !this.isTaken());
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(private readonly host: GhostHost) {
     const command = vscode.commands.registerCommand;
     this.subscriptions = [
+      this.ahead,
       command("foretype.acceptWord", () => this.take("editor.action.inlineSuggest.acceptNextWord")),
       command("foretype.acceptLine", () => this.take("editor.action.inlineSuggest.acceptNextLine")),
       command("foretype.dismiss", () => this.dismiss()),
@@ -49,7 +51,7 @@ export class Ghost implements vscode.Disposable {
   }
 
   /** The middleware of `textDocument/inlineCompletion`. */
-  readonly provide: NonNullable<Middleware["provideInlineCompletionItems"]> = async (
+  readonly provide: Provide = async (
     document,
     position,
     context,
@@ -62,7 +64,7 @@ export class Ghost implements vscode.Disposable {
     await this.taking; // what was taken is told first, else the server would count it as typed
     this.host.busy(++this.asking > 0);
     try {
-      const found = await next(document, position, context, token);
+      const found = await this.ahead.provide(document, position, context, token, next);
       if (token.isCancellationRequested) {
         return null;
       }
@@ -77,8 +79,8 @@ export class Ghost implements vscode.Disposable {
 
   /** Nothing is offered any more: the server went away, or was switched off. */
   clear(): void {
-    this.offer = undefined;
-    this.update();
+    this.ahead.clear();
+    this.forget();
   }
 
   dispose(): void {
@@ -116,11 +118,26 @@ export class Ghost implements vscode.Disposable {
 
   private async dismiss(): Promise<void> {
     const offer = this.offer;
-    this.clear();
+    this.forget();
     await vscode.commands.executeCommand("editor.action.inlineSuggest.hide");
     if (offer) {
       this.host.notify("foretype/didReject", { suggestionId: offer.id });
     }
+  }
+
+  private forget(): void {
+    this.offer = undefined;
+    this.update();
+  }
+
+  /** Whether all of the offer is in the text now: the editor says next that it was accepted. */
+  private isTaken(): boolean {
+    const [editor, offer] = [vscode.window.activeTextEditor, this.offer];
+    if (!editor || !offer || editor.document !== offer.document || editor.selection.active.isBefore(offer.start)) {
+      return false;
+    }
+    const typed = editor.document.getText(new vscode.Range(offer.start, editor.selection.active));
+    return newlines(typed) === newlines(offer.text);
   }
 
   /** An offer lives for as long as the text before the cursor is a part of it. */

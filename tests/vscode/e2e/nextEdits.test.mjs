@@ -1,9 +1,9 @@
 // Next edits in a real VS Code: a name becomes another, and Tab follows it, in this file and in another one.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { until, Workbench } from "./workbench.mjs";
+import { until, VSIX, Workbench } from "./workbench.mjs";
 
 const FAR = 120;
 const SHAPES = [
@@ -18,6 +18,8 @@ const SHAPES = [
 const BOXES = "def volume(side):\n    return side**3\n\n\none = volume(1)\ntwo = volume(2)\n";
 const LIDS = "def cover(lid):\n    return lid.size\n\n\nflat = cover(1)\nround_ = cover(2)\n";
 const POLES = "def length(pole):\n    return pole.size\n\n\nshort = length(1)\nlong = length(2)\n";
+const NETS = "def mesh(net):\n    return net.size\n\n\nfine = mesh(1)\ncoarse = mesh(2)\n";
+const SNIPPETS = { each: { prefix: "each", body: ["for ${1:item} in ${2:items}:"] } };
 
 let bench;
 
@@ -29,10 +31,19 @@ before(async () => {
       "boxes.py": BOXES,
       "lids.py": LIDS,
       "poles.py": POLES,
+      "nets.py": NETS,
     },
     {}, // the scripted model says nothing, so there is no ghost text
+    { install },
   );
 });
+
+function install(bench) {
+  const folder = join(bench.folder, "data", "User", "snippets");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "python.json"), JSON.stringify(SNIPPETS));
+  bench.code("--install-extension", VSIX);
+}
 
 after(() => bench?.close());
 
@@ -115,6 +126,27 @@ test("one is skipped, and the next one is in turn", async () => {
   await until("the next one", () => drawn("shut"));
   await bench.page.keyboard.press("Escape");
   await until("that the other one was, too", () => rejected() === before + 2);
+});
+
+test("the completion menu and a snippet's places have Tab before next edits", async () => {
+  await bench.openFile("nets.py");
+  await rename("mesh", "weave");
+  await until("proposals", () => found().filter((edit) => edit.path === "nets.py").length === 2);
+  await until("a difference", () => drawn("weave"));
+  const before = executed().length;
+  await bench.page.keyboard.press("Control+End");
+  await bench.page.keyboard.type("each", { delay: 30 });
+  await until("a difference", () => drawn("weave"));
+  await bench.page.keyboard.press("Control+Space");
+  await bench.page.waitForSelector(".suggest-widget.visible .monaco-list-row");
+  await bench.shot("edit-menu");
+  await bench.page.keyboard.press("Tab");
+  await until("the snippet", async () => (await bench.lines()).includes("for item in items:"));
+  await bench.page.keyboard.press("Tab");
+  await bench.page.keyboard.type("threads");
+  await until("its second place", async () => (await bench.lines()).includes("for item in threads:"));
+  assert.equal(executed().length, before);
+  await bench.page.keyboard.press("Escape");
 });
 
 test("accept all", async () => {

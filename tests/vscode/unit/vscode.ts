@@ -28,6 +28,9 @@ export class EventEmitter<T> {
 
 export class Position {
   constructor(readonly line: number, readonly character: number) {}
+  isEqual(other: Position): boolean {
+    return this.line === other.line && this.character === other.character;
+  }
   isBefore(other: Position): boolean {
     return this.line < other.line || (this.line === other.line && this.character < other.character);
   }
@@ -105,6 +108,9 @@ export class Document {
 export class Editor {
   visibleRanges: Range[];
   selection = new Selection(0, 0, 0, 0);
+  get selections(): Selection[] {
+    return [this.selection];
+  }
   constructor(readonly document: Document) {
     this.visibleRanges = [new Range(0, 0, document.lineCount, 0)];
   }
@@ -117,6 +123,7 @@ export class Editor {
 }
 
 const cursorMoved = new EventEmitter<{ textEditor: Editor }>();
+const textChanged = new EventEmitter<{ document: Document; contentChanges: { rangeLength: number; text: string }[] }>();
 const never = new EventEmitter<never>();
 const registered = new Map<string, (...rest: unknown[]) => unknown>();
 
@@ -148,6 +155,7 @@ export const world = {
     editor.document.replace(new Range(at, at), text);
     const end = editor.document.positionAt(editor.document.offsetAt(at) + text.length);
     editor.selection = new Selection(end, end);
+    textChanged.fire({ document: editor.document, contentChanges: [{ rangeLength: 0, text }] });
     cursorMoved.fire({ textEditor: editor });
   },
 };
@@ -191,8 +199,12 @@ export const workspace = {
   textDocuments: [] as Document[],
   onDidGrantWorkspaceTrust: never.event,
   onDidChangeConfiguration: never.event,
+  onDidChangeTextDocument: textChanged.event,
   fs: { createDirectory: async () => undefined },
-  getConfiguration: () => ({ get: (name: string) => world.settings[name], inspect: () => undefined }),
+  getConfiguration: () => ({
+    get: (name: string, otherwise?: unknown) => world.settings[name] ?? otherwise,
+    inspect: () => undefined,
+  }),
   openTextDocument: async (uri: Uri): Promise<Document> =>
     window.visibleTextEditors.find((one) => one.document.uri.toString() === uri.toString())!.document,
   async applyEdit(edit: unknown): Promise<boolean> {
@@ -229,7 +241,16 @@ export class ThemeIcon extends ThemeColor {}
 export class MarkdownString {
   appendCodeblock(): void {}
 }
+export class CancellationTokenSource {
+  private readonly cancelled = new EventEmitter<void>();
+  readonly token = { isCancellationRequested: false, onCancellationRequested: this.cancelled.event };
+  cancel(): void {
+    this.token.isCancellationRequested = true;
+    this.cancelled.fire();
+  }
+}
 export class CancellationError extends Error {}
+export const InlineCompletionTriggerKind = { Invoke: 0, Automatic: 1 };
 export const StatusBarAlignment = { Right: 2 };
 export const ProgressLocation = { Notification: 15 };
 export const TextEditorRevealType = { InCenterIfOutsideViewport: 2 };
