@@ -11,7 +11,7 @@ from nvim.editor import Editor
 from nvim.plugin import set_up, wait_until_ready
 from stub_openai import StubOpenAI
 
-VERSIONS = list(get.PACKAGES)
+VERSIONS = get.VERSIONS
 
 
 def program(version: str) -> Path:
@@ -49,7 +49,7 @@ def editor(shared: Editor, stub: StubOpenAI, request: pytest.FixtureRequest) -> 
         shared.wait(lambda: shared.nvim.api.get_mode()["mode"] == "n", "normal mode")
         shared.nvim.command("%bwipeout!")
         shared.nvim.command(f"edit {shared.home / request.node.originalname}.py")
-        shared.nvim.command("messages clear")
+        shared.forget_messages()
         wait_until_ready(shared)
         shared.screen.frames.clear()
         yield shared

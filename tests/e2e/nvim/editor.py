@@ -16,7 +16,16 @@ import pynvim
 
 PLUGIN = Path(__file__).parents[3] / "editors" / "nvim"
 WIDTH, HEIGHT = 80, 20
-PATIENCE_S = 8.0
+PATIENCE_S = 30.0
+
+# A prompt after a long message would wait for a key. Neovim 0.10 cannot switch it off: there notes are kept, not shown.
+_NO_PROMPTS = """
+vim.o.more = false
+notes = {}
+if not pcall(vim.api.nvim_set_option_value, "messagesopt", "wait:0,history:500", {}) then
+  vim.notify = function(text) notes[#notes + 1] = text end
+end
+"""
 
 T = TypeVar("T")
 
@@ -53,27 +62,36 @@ class Screen:
 
 
 class Editor:
-    """`nvim --embed` with the plugin on its runtime path and nothing of the user's."""
+    """`nvim --embed` with the plugin on its runtime path and nothing of the user's.
 
-    def __init__(self, program: Path, home: Path, environment: Mapping[str, str] | None = None) -> None:
+    With `configured`, with what the configuration in `home` says instead, in the folders that Neovim takes by default.
+    """
+
+    def __init__(
+        self, program: Path, home: Path, environment: Mapping[str, str] | None = None, configured: bool = False
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         inherited = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
         folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
         config = home / "foretype.toml"
         config.touch()
         own = {"HOME": str(home), "FORETYPE_CONFIG": str(config), **(environment or {})}
-        with patch.dict(os.environ, inherited | folders | own, clear=True):
-            arguments = [str(program), "--embed", "--headless", "-u", "NONE", "-i", "NONE", "-n"]
+        arguments = [str(program), "--embed", "--headless", "-i", "NONE", "-n"]
+        if not configured:
+            arguments, own = [*arguments, "-u", "NONE"], folders | own
+        with patch.dict(os.environ, inherited | own, clear=True):
             self.nvim = pynvim.attach("child", argv=arguments)
         self.home = home
         self.screen = Screen()
         self._marks = 0
         self.nvim.ui_attach(WIDTH, HEIGHT, rgb=True, ext_linegrid=True)
-        self.nvim.command(f"set rtp^={PLUGIN} shortmess+=I noswapfile hidden")
-        self.nvim.command("set nomore messagesopt=wait:0,history:500")  # no prompts after long messages
+        self.nvim.command("set shortmess+=I noswapfile hidden")
+        self.nvim.exec_lua(_NO_PROMPTS)
         self._pid = self.nvim.funcs.getpid()
-        self.nvim.command("runtime plugin/foretype.lua")
-        self.nvim.command("filetype on")
+        if not configured:
+            self.nvim.command(f"set rtp^={PLUGIN}")
+            self.nvim.command("runtime plugin/foretype.lua")
+            self.nvim.command("filetype on")
 
     def close(self) -> None:
         with suppress(OSError, EOFError):
@@ -112,9 +130,9 @@ class Editor:
             elif name == "mark" and arguments == [self._marks]:
                 return
 
-    def wait(self, what: Callable[[], T], because: str = "") -> T:
+    def wait(self, what: Callable[[], T], because: str = "", patience_s: float = PATIENCE_S) -> T:
         """What `what` says once it is true; fails with what was on the screen."""
-        give_up_at = time.monotonic() + PATIENCE_S
+        give_up_at = time.monotonic() + patience_s
         while True:
             found = what()
             if found:
@@ -126,7 +144,11 @@ class Editor:
             time.sleep(0.005)
 
     def messages(self) -> str:
-        return self.nvim.command_output("messages")
+        return "\n".join([*self.lua("return notes"), self.nvim.command_output("messages")])
+
+    def forget_messages(self) -> None:
+        self.lua("notes = {}")
+        self.nvim.command("messages clear")
 
     def shown(self, rows: int = 1) -> list[str]:
         """The first rows of the screen, as they are now."""

@@ -68,7 +68,7 @@ def start(desk: Editor, stub: StubOpenAI) -> Iterator[Start]:
         desk.nvim.command(f"edit {work / 'lib.py'}")
         desk.wait(lambda: desk.lua("return require('foretype').status().state") == "ready", "the server")
         desk.wait(lambda: desk.lua("return require('foretype.client').serves(0)"), "the buffer to be attached")
-        desk.nvim.command("messages clear")
+        desk.forget_messages()
         desk.screen.frames.clear()
 
     with desk.bounded():
@@ -346,6 +346,8 @@ COPILOT = """
 """
 
 
+# Those plugins want 0.11 and newer.
+@pytest.mark.parametrize("desk", [version for version in VERSIONS if version != "0.10"], indirect=True)
 def test_plugins_for_copilot_are_served(desk: Editor, start: Start) -> None:
     start(name="copilot_foretype", edits={"show": "none"})
     rename(desk)

@@ -146,10 +146,9 @@ def test_unicode_before_the_cursor(editor: Editor, stub: StubOpenAI) -> None:
 
 
 def test_positions_in_utf_16(fresh: Editor, stub: StubOpenAI) -> None:
-    """Neovim prefers UTF-8; where it is told otherwise (here as a configuration would), columns are still right."""
-    fresh.lua(
-        "vim.lsp.config('foretype', { capabilities = { general = { positionEncodings = { 'utf-16' } } } })",
-    )
+    """Neovim prefers UTF-8 since 0.11; where it is told otherwise, here as a configuration would, columns are right."""
+    utf_16 = "{ capabilities = { general = { positionEncodings = { 'utf-16' } } } }"
+    fresh.lua(f"if vim.lsp.config then vim.lsp.config('foretype', {utf_16}) end")
     set_up(fresh, stub)
     wait_until_ready(fresh)
     assert fresh.lua("return require('foretype.client').encoding()") == "utf-16"

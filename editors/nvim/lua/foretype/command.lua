@@ -1,9 +1,24 @@
 --- `:Foretype WORD`.
 local M = {}
 
----@param value table
-local function inline(value)
-  return vim.inspect(value, { newline = " ", indent = "" })
+--- `name value` by name, what is inside of a table in parentheses; "" for what is empty.
+---@param value any
+---@return string
+local function told(value)
+  if value == nil or value == vim.NIL then
+    return ""
+  elseif type(value) ~= "table" then
+    return tostring(value)
+  end
+  local parts = {}
+  for name, each in vim.spairs(value) do
+    local text = told(each)
+    if text ~= "" then
+      local form = type(each) == "table" and "%s (%s)" or "%s %s"
+      parts[#parts + 1] = form:format((tostring(name):gsub("_", " ")), text)
+    end
+  end
+  return table.concat(parts, ", ")
 end
 
 --- The server's status in lines for a person.
@@ -11,24 +26,17 @@ end
 ---@return string[]
 function M.lines(status)
   local lines = { ("foretype: %s"):format(status.state or "?") }
-  local function add(label, value)
-    if value ~= nil and value ~= vim.NIL and value ~= "" then
-      lines[#lines + 1] = ("  %s: %s"):format(label, type(value) == "table" and inline(value) or value)
+  for _, label in ipairs({ "message", "model", "counts", "last", "edits" }) do
+    local text = told(status[label])
+    if text ~= "" then
+      lines[#lines + 1] = ("  %s: %s"):format(label, text)
     end
   end
-  add("message", status.message)
-  add("model", status.model)
-  local counts = {}
-  for name, count in vim.spairs(type(status.counts) == "table" and status.counts or {}) do
-    counts[#counts + 1] = ("%s %s"):format(name:gsub("_", " "), count)
-  end
-  add("counts", table.concat(counts, ", "))
-  add("last", status.last)
-  add("edits", status.edits)
   return lines
 end
 
 local COMMANDS = {
+  --- how the server is: state, model, counts
   status = function()
     local client = require("foretype.client")
     client.ask_status(function(status, problem)
@@ -36,33 +44,42 @@ local COMMANDS = {
       vim.notify(table.concat(M.lines(known), "\n"))
     end)
   end,
+  --- today's figures: opportunities, suggestions shown and accepted, characters per opportunity
   stats = function()
     local stats = require("foretype.stats")
     stats.ask(function(figures, problem)
       vim.notify(figures and stats.told(figures) or ("foretype: no figures: %s"):format(problem))
     end)
   end,
+  --- the next edits in the quickfix list, with a preview
   edits = function()
     require("foretype").list_edits()
   end,
+  --- look for next edits now
   ["next"] = function()
     require("foretype").find_edits()
   end,
+  --- apply all next edits, or none where a file has changed meanwhile, is gone or read-only
   ["accept-all"] = function()
     require("foretype").accept_all()
   end,
+  --- turn all next edits down
   dismiss = function()
     require("foretype").dismiss_edits()
   end,
+  --- ghost text and next edits on
   enable = function()
     require("foretype").enable()
   end,
+  --- both off; the server stays
   disable = function()
     require("foretype").disable()
   end,
+  --- on if they are off, else off
   toggle = function()
     require("foretype").toggle()
   end,
+  --- stop the server and start it again
   restart = function()
     require("foretype").restart()
   end,

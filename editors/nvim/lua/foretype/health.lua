@@ -67,9 +67,9 @@ local function check_server()
     return
   end
   local running = client.get()
-  local info = running and running.server_info or {}
-  local name, version = info.name or "running", info.version or ""
-  vim.health.ok(("server: %s %s, positions in %s"):format(name, version, client.encoding()))
+  local info = running and running.server_info or { name = "foretype" } -- 0.10 does not keep it
+  local server = vim.trim(("%s %s"):format(info.name, info.version or ""))
+  vim.health.ok(("server: %s, positions in %s"):format(server, client.encoding()))
   local model = ("model %s: %s"):format(status.model or "?", status.state)
   local message = status.message ~= vim.NIL and status.message or nil
   if status.state == "ready" then

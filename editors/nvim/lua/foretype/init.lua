@@ -9,6 +9,7 @@ local builtin = require("foretype.builtin")
 local ghost = require("foretype.ghost")
 local edits = require("foretype.edits")
 local edit_view = require("foretype.edit_view")
+local menu = require("foretype.menu")
 local request = require("foretype.request")
 local suggestion = require("foretype.suggestion")
 
@@ -51,13 +52,15 @@ local function watch()
     -- CursorMovedI comes first and TextChangedI is held back while a menu is open; each is enough to keep up.
     on({ "InsertEnter", "TextChangedI", "TextChangedP", "CursorMovedI", "CompleteDone" }, request.changed)
     on("CompleteChanged", suggestion.update)
+    on("User", request.changed, menu.EVENTS)
+    menu.on_change = request.changed
     on({ "InsertLeave", "BufLeave", "WinLeave" }, request.leave)
     on("ModeChanged", request.leave, "i*:[^i]*")
   end
 end
 
---- Start it. Options: |foretype-options|.
----@param given table?
+--- Start it, once; what it takes: |foretype-options|.
+---@param given foretype.Options?
 function M.setup(given)
   if vim.fn.has("nvim-0.10") == 0 then
     vim.notify("foretype: needs Neovim 0.10 or newer", vim.log.levels.ERROR)
@@ -80,13 +83,14 @@ function M.setup(given)
   client.attach_all()
 end
 
---- Insert the whole suggestion. This and the actions below return false, and do nothing, where none is visible.
+--- Insert the whole suggestion, as one step of undo. Where none is visible, this and the others for ghost text do nothing
+--- and return false.
 ---@return boolean done
 function M.accept()
   return (draws_itself() and suggestion or builtin).accept()
 end
 
---- Insert its next word, with the space before it.
+--- Insert its next word, with the space before it; the rest stays.
 ---@return boolean done
 function M.accept_word()
   return suggestion.accept_part(function(rest)
@@ -94,7 +98,7 @@ function M.accept_word()
   end)
 end
 
---- Insert it up to the end of the line.
+--- Insert it up to the end of the line; the rest stays.
 ---@return boolean done
 function M.accept_line()
   return suggestion.accept_part(function(rest)
@@ -108,11 +112,13 @@ function M.dismiss()
   return suggestion.dismiss()
 end
 
+--- Show another alternative; with only one, it stays.
 ---@return boolean done
 function M.next()
   return (draws_itself() and suggestion or builtin).cycle(1)
 end
 
+--- Show the alternative before.
 ---@return boolean done
 function M.previous()
   return (draws_itself() and suggestion or builtin).cycle(-1)
@@ -129,13 +135,13 @@ function M.visible()
   return suggestion.text()
 end
 
---- What the server last said of itself: { state = "loading"|"ready"|"error"|"off", message = ... }; for a status line.
+--- What the server last said of itself, for a status line: `state` is "loading", "ready", "error" or "off".
 ---@return { state: string, message: string? }
 function M.status()
   return client.status
 end
 
---- Characters per opportunity today, such as "CPO 0.37", for a status line; "" while that is not known.
+--- Characters per opportunity today, such as "CPO 0.37"; "" while that is not known. See |foretype-statusline|.
 ---@return string
 function M.today()
   return require("foretype.stats").figure()
@@ -181,6 +187,7 @@ local function switch(on)
   end
 end
 
+--- Ghost text and next edits on.
 function M.enable()
   switch(true)
   client.attach_all()
@@ -193,6 +200,7 @@ function M.disable()
   edits.clear()
 end
 
+--- On if they are off, else off.
 function M.toggle()
   if client.enabled then
     M.disable()

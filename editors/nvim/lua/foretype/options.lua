@@ -3,21 +3,41 @@
 --- What the server does (model, lengths, languages) is the server's own configuration: `server` is handed to it unread.
 local M = {}
 
+--- What `setup` takes; all of it may be left out. The help's page is generated from here.
 ---@class foretype.Options
+---@field cmd? string[] the server's command line; nil: `foretype serve`, with `foretype` found on PATH
+---@field server? table options of the server itself, as its TOML file would hold them
+---@field ghost? "own"|"builtin" who draws: "own", or "builtin" for Neovim 0.12 itself (see |foretype-builtin|)
+---@field name? string what the client is called (see |foretype-copilot|)
+---@field debounce_ms? number milliseconds without a key before the server is asked, which has a debounce of its own
+---@field filter? fun(bufnr: integer): boolean function(bufnr): false keeps a buffer out
+---@field keymaps? boolean|foretype.Keymaps taken in insert mode while ghost text is visible; a key of false is not taken
+---@field edits? boolean|foretype.EditOptions next edits; false: none
+
+---@class foretype.Keymaps
+---@field accept? string|false
+---@field accept_word? string|false
+---@field accept_line? string|false
+---@field dismiss? string|false
+---@field next? string|false
+---@field previous? string|false
+
+---@class foretype.EditOptions
+---@field show? "own"|"none" who draws: "own", or "none" for another plugin
+---@field keymaps? boolean|foretype.EditKeymaps taken in normal and insert mode while an edit or the hint of one is visible
+
+---@class foretype.EditKeymaps
+---@field accept? string|false
+---@field skip? string|false
+---@field dismiss? string|false
+
 M.defaults = {
-  --- The server's command line; nil: `foretype serve`, with `foretype` found on PATH.
-  cmd = nil, ---@type string[]?
-  --- The server's own options as its TOML file would hold them, e.g. { completion = { mode = "single" } }.
-  server = {}, ---@type table
-  --- Who draws: "own", or "builtin" for Neovim's `vim.lsp.inline_completion` (0.12).
-  ghost = "own", ---@type "own"|"builtin"
-  --- What the client is called. Plugins for Copilot's next edits take a server whose name contains "copilot".
+  cmd = nil,
+  server = {},
+  ghost = "own",
   name = "foretype",
-  --- Milliseconds without a key before the server is asked; the server has a debounce of its own.
   debounce_ms = 10,
-  --- Which of the buffers that hold a file take part.
-  filter = nil, ---@type nil|fun(bufnr: integer): boolean
-  --- Taken in insert mode, only while ghost text is visible. A key of false is not taken; `keymaps = false` takes none.
+  filter = nil,
   keymaps = {
     accept = "<Tab>",
     accept_word = "<M-Right>",
@@ -26,10 +46,8 @@ M.defaults = {
     next = "<M-]>",
     previous = "<M-[>",
   },
-  --- Next edits; false: none. `show = "none"` leaves drawing to another plugin. The keys are taken in normal and insert
-  --- mode, only while an edit or the hint of one is visible.
   edits = {
-    show = "own", ---@type "own"|"none"
+    show = "own",
     keymaps = {
       accept = "<Tab>",
       skip = "<M-]>",
@@ -91,7 +109,7 @@ local function problems_of(given)
 end
 
 --- Take over what was given; where anything is wrong, say it and keep the defaults.
----@param given table?
+---@param given foretype.Options?
 function M.set(given)
   given = given or {}
   local problems = problems_of(given)
