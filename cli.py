@@ -43,7 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve(args: argparse.Namespace) -> int:
-    from foretype.lsp.server import serve_stdio
+    if args.connect:
+        from foretype.lsp.tcp_bridge import serve_bridge
+
+        return serve_bridge()
+    if args.tcp is not None:
+        from foretype.lsp.tcp import serve_tcp
+
+        return serve_tcp(args.tcp)
+    from foretype.lsp.serve import serve_stdio
 
     return serve_stdio()
 
@@ -104,8 +112,17 @@ def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON value and nothing else on standard output")
 
 
-def _none(parser: argparse.ArgumentParser) -> None:
-    """No arguments."""
+def _serve_arguments(parser: argparse.ArgumentParser) -> None:
+    ways = parser.add_mutually_exclusive_group()
+    port = "serve several editors of this user at a port of this machine, a free one unless named"
+    ways.add_argument("--tcp", nargs="?", const=0, type=_port, metavar="PORT", help=port)
+    ways.add_argument("--connect", action="store_true", help="connect standard input and output with that server")
+
+
+def _port(word: str) -> int:
+    if not (word.isdecimal() and int(word) < 2**16):
+        raise argparse.ArgumentTypeError(f"{word!r} is no port; give a number up to 65535")
+    return int(word)
 
 
 # A command is a module with `add_arguments` and `run`, or two such functions; or it has commands of its own.
@@ -113,7 +130,7 @@ Command = str | tuple[Arguments, Run] | dict
 
 # name -> (what it does, the command)
 COMMANDS: dict[str, tuple[str, Command]] = {
-    "serve": ("the language server on standard input and output", (_none, serve)),
+    "serve": ("the language server on standard input and output", (_serve_arguments, serve)),
     "complete": ("one ghost-text completion, and what it took", "foretype.lsp.once"),
     "edits": ("next edits for the changes since a commit", "foretype.lsp.edits.once"),
     "index": ("build or refresh the symbol graph of a folder", "foretype.context.command"),
@@ -144,6 +161,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         "benchmarks",
         {
             "infill": ("HumanEval-Infilling, by running the tests", "foretype.eval.infill"),
+            "agreement": ("this engine and a server with the same weights, task by task", "foretype.eval.agreement"),
             "check": ("whether a suite is significantly worse than the baseline", "foretype.eval.check"),
             "compare": ("two models on all benchmarks, with paired tests", "foretype.eval.compare"),
             "crossfile": ("what cross-file context is worth, on real packages", "foretype.eval.crossfile"),
@@ -155,6 +173,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
             "grouping": ("whether related hunks are found, against labels", "foretype.eval.grouping"),
             "holdout": ("lines of the newest commits, which no model has seen", "foretype.eval.holdout"),
             "index": ("how fast the symbol graph is, against parsing alone", "foretype.eval.indexing_speed"),
+            "load": ("whether many editors at one server get their fair share", "foretype.eval.load"),
             "mining": ("how fast history is read and filtered", "foretype.eval.mining"),
             "overlap": ("training rows that share code with the benchmarks", "foretype.eval.overlap"),
             "replay": ("what ghost text is worth to who types a history again", "foretype.eval.replay"),

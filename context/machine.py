@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -14,14 +15,32 @@ import platformdirs
 
 def cache_dir() -> Path:
     """`FORETYPE_CACHE`, or the platform's cache folder. May not exist."""
-    own = os.environ.get("FORETYPE_CACHE")
-    return Path(own).expanduser().absolute() if own else Path(platformdirs.user_cache_dir("foretype", appauthor=False))
+    return _folder("FORETYPE_CACHE", platformdirs.user_cache_dir)
 
 
 def data_dir() -> Path:
     """`FORETYPE_DATA`, or the platform's folder for a user's data. May not exist."""
-    own = os.environ.get("FORETYPE_DATA")
-    return Path(own).expanduser().absolute() if own else Path(platformdirs.user_data_dir("foretype", appauthor=False))
+    return _folder("FORETYPE_DATA", platformdirs.user_data_dir)
+
+
+def config_file() -> Path:
+    """`FORETYPE_CONFIG`, or `foretype.toml` in the platform's folder for a user's settings. May not exist."""
+    if own := os.environ.get("FORETYPE_CONFIG"):
+        return Path(own)
+    return _folder("", platformdirs.user_config_dir) / "foretype.toml"
+
+
+def _folder(variable: str, platforms: Callable[..., str]) -> Path:
+    """What a variable says, or the platform's. Where that is in the home folder of somebody who has none (as services
+    and containers run programs), a path that nothing can be read from or written to, and that says why."""
+    own = os.environ.get(variable)
+    try:
+        found = Path(own).expanduser().absolute() if own else Path(platforms("foretype", appauthor=False))
+        if found.is_absolute():
+            return found
+    except RuntimeError:
+        pass
+    return Path(os.devnull, f"no home folder: set {variable or 'HOME'}")
 
 
 def cores() -> int:

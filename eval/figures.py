@@ -74,11 +74,19 @@ def render(readme: str, folder: Path) -> str:
     for name, make in TABLES.items():
         path = folder / f"{name}.json"
         if path.exists():
-            table = make(json.loads(path.read_text("utf-8")))
-            before, begin, rest = readme.partition(f"<!-- {name} -->\n")
-            _, end, after = rest.partition("<!-- end -->")
-            readme = before + begin + (table + end + after if end else rest)
+            readme = placed(readme, name, make(json.loads(path.read_text("utf-8"))))
     return readme
+
+
+def placed(page: str, name: str, text: str) -> str:
+    """The page with the text between the marks of that name; as it is where it has none."""
+    before, begin, rest = page.partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    return before + begin + (text + end + after if end else rest)
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, ["---"] * len(titles), *rows))
 
 
 def _row(title: str, name: str, ours: Figures, peer: Figures, ratio: Figures, digits: int) -> tuple[str, ...]:
@@ -100,8 +108,7 @@ def _quotient(over: float | None, under: float | None) -> str:
 
 
 def _table(about: str, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [f"| {' | '.join(cells)} |" for cells in (titles, ("---",) * len(titles), *rows)]
-    return f"{about}\n\n" + "\n".join(lines) + "\n"
+    return f"{about}\n\n{table(titles, rows)}"
 
 
 def _revision(found: Figures) -> str:

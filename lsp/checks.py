@@ -214,7 +214,7 @@ def gate(root: Path, loaded: Loaded) -> Iterator[Finding]:
 
 def plugins(root: Path, loaded: Loaded) -> Iterator[Finding]:
     """Whether something else may draw ghost text where ours is."""
-    for rival in rivals.found(Path.home()):
+    for rival in rivals.found(Path(os.path.expanduser("~"))):
         what = f"{rival.name} is installed in {rival.editor} too: if it is on, two draw ghost text at one place"
         yield Finding("plugins", "note", what, rival.mend)
 

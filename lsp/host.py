@@ -26,6 +26,8 @@ Post = Callable[..., object]
 
 # After a failure requests go unanswered for this many seconds, twice as many each time up to the last.
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 60.0
+# What stands by for a server is not asked for days, and must be in memory on the day that it is.
+_STANDBY_S = 30 * 86_400.0
 # The same complaint is repeated to the user after this many seconds.
 _SAY_AGAIN = 600.0
 
@@ -41,8 +43,9 @@ class Status:
     done: float | None = None
 
 
-def open_backend(options: Options, progress: Progress) -> Backend:
-    """The backend that the options choose; pulls and builds what is not there yet.
+def open_backend(options: Options, progress: Progress, own: bool = True) -> Backend:
+    """The backend that the options choose; pulls and builds what is not there yet. `own`: whether a model may be loaded
+    into this process, where it serves one client alone.
 
     Raises `BackendError`, and whatever `progress` raises.
     """
@@ -50,20 +53,34 @@ def open_backend(options: Options, progress: Progress) -> Backend:
     if model.backend == "openai":
         from foretype.model.openai import OpenAIBackend
 
-        return OpenAIBackend(
+        alone = model.fallback == "none"
+        remote = OpenAIBackend(
             url=openai.url,
             model=openai.model,
             family=openai.family,
             api_key_env=openai.api_key_env,
             timeout_s=openai.timeout_s,
-            retries=openai.retries,
+            retries=openai.retries if alone else 0,
+            concurrent=openai.concurrent,
         )
+        if alone:
+            return remote
+        from foretype.model.failover import Failover
+
+        return Failover(remote, partial(_open_local, options, idle_s=_STANDBY_S, own=own))
     if model.backend == "hf":
+        if not own:
+            raise BackendError("several editors cannot share transformers; start foretype serve for this one alone")
         from foretype.model.hf import HfBackend
 
         return HfBackend(model.name)
+    return _open_local(options, progress, own=own)
+
+
+def _open_local(options: Options, progress: Progress, idle_s: float = 900.0, own: bool = True) -> Backend:
     from foretype.model.shared import EngineUnreachable, Settings, SharedBackend
 
+    model = options.model
     settings = Settings(
         name=model.name,
         adapter=model.adapter,
@@ -73,11 +90,14 @@ def open_backend(options: Options, progress: Progress) -> Backend:
         suffix_tokens=options.completion.suffix_tokens,
         engine=model.engine,
         deadline_ms=options.completion.deadline_ms,
+        idle_s=idle_s,
     )
-    if model.share:
+    if model.share or not own:
         try:
             return SharedBackend(settings, progress)
         except EngineUnreachable as error:
+            if not own:
+                raise BackendError(f"there is no engine to share: {error}") from error
             log.warning("the model is loaded for this window alone: %s", error)
     return settings.load(progress)
 
@@ -186,6 +206,9 @@ class Host:
         except Exception as error:
             self.post(self._open_failed, cancel, _line(error))
             return
+        if cancel.is_set():  # there may be no other job for this worker
+            backend.close()
+            return
         self.post(self._opened, cancel, backend)
 
     def _run(
@@ -217,7 +240,7 @@ class Host:
             self._worker.put_first(backend.close)
             return
         self._opening, self._backend = None, backend
-        self._set(Status("ready", "", backend.name))
+        self._set(_ready(backend))
 
     def _open_failed(self, cancel: Cancel, line: str) -> None:
         if cancel is self._opening:
@@ -233,8 +256,7 @@ class Host:
     def _worked(self, backend: Backend) -> None:
         if backend is self._backend:
             self._pause = 0.0
-            if self.status.state == "error":
-                self._set(Status("ready", "", backend.name))
+            self._set(_ready(backend))
 
     def _give_up(self, line: str) -> None:
         self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LAST_PAUSE)
@@ -254,9 +276,16 @@ class Host:
 def _choice(options: Options) -> tuple[object, ...]:
     """The part of the options that another backend would be needed for."""
     completion, model = options.completion, options.model
-    if model.backend == "openai":
-        return completion.enabled, model.backend, options.openai
-    return completion.enabled, model, completion.prefix_tokens, completion.suffix_tokens, completion.deadline_ms
+    openai = options.openai if model.backend == "openai" else None
+    if openai and model.fallback == "none":
+        return completion.enabled, model.backend, openai
+    local = completion.prefix_tokens, completion.suffix_tokens, completion.deadline_ms
+    return completion.enabled, model, openai, *local
+
+
+def _ready(backend: Backend) -> Status:
+    """Of a backend made of several, which of them answers, and why."""
+    return Status("ready", getattr(backend, "notice", ""), backend.name)
 
 
 def _line(error: Exception) -> str:

@@ -20,7 +20,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
+from foretype.context import machine
 
 WORKSPACE_FILE = ".foretype.toml"
 
@@ -49,8 +49,8 @@ def _name(standing: Any, value: str) -> str:
     return value
 
 
-def _off(standing: bool, value: bool) -> bool:
-    if value and not standing:
+def _off(standing: bool | str, value: bool | str) -> bool | str:
+    if value not in (standing, False, "off"):
         raise _Wrong("a workspace file may switch this off, not on")
     return value
 
@@ -98,6 +98,12 @@ class ModelOptions:
         "local",
         "`local`: the built-in engine. `hf`: transformers. `openai`: a server; see `[openai]`.",
         choices=("local", "hf", "openai"),
+        workspace="no",
+    )
+    fallback: str = _option(
+        "none",
+        "With `openai`, what answers while the server does not: `local` keeps the built-in model in memory for that.",
+        choices=("none", "local"),
         workspace="no",
     )
     engine: str = _option(
@@ -154,8 +160,12 @@ class EditsOptions:
     enabled: bool = _option(
         True, "Whether next edits are proposed, which needs the symbols of the workspace.", workspace="only off"
     )
-    model: bool = _option(
-        False, "Whether the model is asked about places where no rule can tell.", workspace="only off"
+    model: str = _option(
+        "due",
+        "Places that the model is asked about where no rule can tell: none, where something is known to be due, or all "
+        "that are likely.",
+        choices=("off", "due", "likely"),
+        workspace="only off",
     )
     disabled_languages: tuple[str, ...] = _option(
         (), "Language identifiers whose edits call for nothing, such as `markdown`.", workspace="adds to it"
@@ -187,7 +197,16 @@ class OpenaiOptions:
         "FORETYPE_API_KEY", "Name of the environment variable that holds the key.", workspace="no"
     )
     timeout_s: float = _option(10.0, "Longest wait for the server.", minimum=0.1, maximum=600, workspace="no")
-    retries: int = _option(2, "Further tries after a failure that may pass.", minimum=0, maximum=10, workspace="no")
+    retries: int = _option(
+        2,
+        "Further tries after a failure that may pass; none with `model.fallback`.",
+        minimum=0,
+        maximum=10,
+        workspace="no",
+    )
+    concurrent: int = _option(
+        4, "Most requests of one process at the server at once.", minimum=1, maximum=1024, workspace="no"
+    )
 
 
 @dataclass(frozen=True)
@@ -257,8 +276,7 @@ def load(workspace: Path | None, initialization: object = None, configuration: o
 
 def user_file() -> Path:
     """The user's options: where FORETYPE_CONFIG says, else in the platform's folder for configurations."""
-    chosen = os.environ.get("FORETYPE_CONFIG")
-    return Path(chosen) if chosen else Path(platformdirs.user_config_dir("foretype", appauthor=False), "foretype.toml")
+    return machine.config_file()
 
 
 def read(path: Path, required: bool = False) -> tuple[object, tuple[str, ...]]:
@@ -269,7 +287,7 @@ def read(path: Path, required: bool = False) -> tuple[object, tuple[str, ...]]:
         if len(data) > LARGEST_FILE:
             return {}, (f"{path}: larger than {LARGEST_FILE} bytes, not read",)
         return tomllib.loads(data.decode("utf-8-sig")), ()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}, (f"{path}: FORETYPE_CONFIG names it, but there is no such file",) if required else ()
     except OSError as error:
         return {}, (f"{path}: cannot be read: {error.strerror}",)

@@ -6,6 +6,7 @@ documents that lose their place (see `lsp/documents.py`). Knows messages, not wh
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -67,6 +68,11 @@ class Protocol(LanguageServerProtocol):
         except Exception as error:
             log.error("%s while handling %s", type(error).__name__, method or "a response")
         return None
+
+    def under_way(self) -> list[asyncio.Future[Any]]:
+        """The handlers that have not ended. What pygls keeps beside them are its own requests to the client."""
+        futures: tuple[Any, ...] = tuple(self._request_futures.values())
+        return [one for one in futures if isinstance(one, asyncio.Future) and not one.done()]
 
     def _out_of_turn(self, method: str | None) -> tuple[int, str] | None:
         if method == types.EXIT:

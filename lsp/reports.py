@@ -29,12 +29,12 @@ _TYPES = {
 }
 
 
-def start_logging(server: LanguageServer, post: Callable[..., object]) -> None:
-    """Sends the records of `foretype` to standard error and to the client."""
+def start_logging(server: LanguageServer | None, post: Callable[..., object]) -> None:
+    """Sends the records of `foretype` to standard error, and to the client where the process has but one."""
     logger = logging.getLogger("foretype")
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger.handlers = [to_stderr, _ToClient(server, post)]
+    logger.handlers = [to_stderr, *([_ToClient(server, post)] if server else ())]
     logger.propagate = False
     pygls = logging.getLogger("pygls")
     pygls.handlers, pygls.propagate = [logging.NullHandler()], False

@@ -1,21 +1,21 @@
-"""The language server on standard input and output: one handler per message, each a call of a plain function.
+"""One client's language server: one handler per message, each a call of a plain function.
 
-Translates between messages and `Session`, and ends with its client: at `exit`, at the end of input, on SIGTERM, and
-when the client's process is gone. Importing this must stay quick, since an editor waits for `initialize`: engines,
+Translates between messages and `Session`. `new_server`, `begin` and `end` are the life of one, wherever its bytes come
+from (`lsp/serve.py`, `lsp/tcp.py`). Importing this must stay quick, since an editor waits for `initialize`: engines,
 parsers and HTTP clients are imported on the worker.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
+from typing import Protocol as Interface
 
 from lsprotocol import types
 from pygls import uris
@@ -32,10 +32,11 @@ from foretype.lsp.log.recorder import Recorder, Setting, figures_of_today
 from foretype.lsp.options import Options, load
 from foretype.lsp.outcome import Suggestion
 from foretype.lsp.protocol import Protocol, converter
-from foretype.lsp.reports import StatusReports, complain, start_logging
+from foretype.lsp.reports import StatusReports, complain
 from foretype.lsp.session import Session, open_all
-from foretype.lsp.stdio import messages, take_streams
 from foretype.lsp.watch import LoopWatch
+from foretype.model.backend import Backend
+from foretype.model.progress import Progress
 from foretype.model.worker import trace
 
 log = logging.getLogger(__name__)
@@ -46,18 +47,27 @@ ACCEPT = "foretype.accept"
 _WATCH_S = 1.0
 _PATIENCE_S = 1.0
 
-_END = object()
+
+class Writer(Interface):
+    """The way to the client. `write` gets whole messages, and raises nothing where the client is gone."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Server(LanguageServer):
-    """pygls' server with a session; what has no value here is there once it serves."""
+    """pygls' server with a session; what has no value here is there once it serves. `alone`: the process is there for
+    this client only, ends with it, and logs as it wishes."""
 
     protocol: Protocol
     session: Session
+    host: Host
     recorder: Recorder
     loop_watch: LoopWatch
     stop: Callable[[int], None]
     exposed: Callable[[str, str], None]
+    alone: bool = True
     initialization: object = None
     root: Path | None = None
     client_name: str = ""
@@ -70,10 +80,44 @@ class Server(LanguageServer):
             log.error("%s in a handler\n%s", type(error).__name__, trace(error))
 
 
-server = Server("foretype", __version__, protocol_cls=Protocol, converter_factory=converter)
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+_REGISTRATIONS: list[Callable[[Server], object]] = [edit_handlers.register]
 
 
-@server.feature(types.INITIALIZE)
+def feature(method: str, options: object = None) -> Callable[[Handler], Handler]:
+    """Marks what handles a message in each server."""
+
+    def mark(handler: Handler) -> Handler:
+        _REGISTRATIONS.append(lambda server: server.feature(method, options)(handler))
+        return handler
+
+    return mark
+
+
+def command(name: str) -> Callable[[Handler], Handler]:
+    """Marks what a command does in each server."""
+
+    def mark(handler: Handler) -> Handler:
+        _REGISTRATIONS.append(lambda server: server.command(name)(handler))
+        return handler
+
+    return mark
+
+
+def new_server() -> Server:
+    """A server that knows all messages and nobody yet."""
+    server = Server("foretype", __version__, protocol_cls=Protocol, converter_factory=_converter)
+    for register in _REGISTRATIONS:
+        register(server)
+    return server
+
+
+# It takes a while to make, holds hooks for every type of message, and knows no client.
+_converter = cache(converter)
+
+
+@feature(types.INITIALIZE)
 def initialize(ls: Server, params: types.InitializeParams) -> None:
     encoding = types.PositionEncodingKind(ls.workspace.position_encoding or "utf-16")
     ls.session.documents.encoding = encoding.value
@@ -83,46 +127,46 @@ def initialize(ls: Server, params: types.InitializeParams) -> None:
     ls.client_name = params.client_info.name if params.client_info else ""
 
 
-@server.feature(types.INITIALIZED)
+@feature(types.INITIALIZED)
 def initialized(ls: Server, params: types.InitializedParams) -> None:
     configure(ls, None)
-    if ls.process_id:
+    if ls.alone and ls.process_id:
         threading.Thread(target=_watch, args=(ls.process_id, ls.stop), name="foretype-watch", daemon=True).start()
 
 
-@server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+@feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
 def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
     configure(ls, params.settings)
 
 
-@server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+@feature(types.TEXT_DOCUMENT_DID_OPEN)
 def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
     document = params.text_document
     ls.session.open(document.uri, str(document.language_id), document.version, document.text)
 
 
-@server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+@feature(types.TEXT_DOCUMENT_DID_CHANGE)
 def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     ls.session.change(params.text_document.uri, params.text_document.version, params.content_changes)
 
 
-@server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+@feature(types.TEXT_DOCUMENT_DID_CLOSE)
 def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     ls.session.close(params.text_document.uri)
 
 
-@server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+@feature(types.TEXT_DOCUMENT_DID_SAVE)
 def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
     ls.session.saved(params.text_document.uri)
 
 
-@server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+@feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
 def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
     for change in params.changes:
         ls.session.file_changed(change.uri)
 
 
-@server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+@feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList | None:
     place = params.position
     explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
@@ -130,53 +174,51 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
     return types.InlineCompletionList([_item(found, place)]) if found else None
 
 
-@server.feature("textDocument/didShowCompletion")
+@feature("textDocument/didShowCompletion")
 def did_show(ls: Server, params: object) -> None:
     ls.session.ledger.shown(suggestion_id(params))
 
 
-@server.feature("textDocument/didPartiallyAcceptCompletion")
+@feature("textDocument/didPartiallyAcceptCompletion")
 def did_partially_accept(ls: Server, params: object) -> None:
     if (length := _accepted_length(params)) is not None:
         ls.session.ledger.accepted(suggestion_id(params), length, _length(params))
 
 
-@server.feature("foretype/didReject")
+@feature("foretype/didReject")
 def did_reject(ls: Server, params: object) -> None:
     ls.session.rejected(suggestion_id(params))
 
 
-@server.feature("foretype/didMoveCursor")
+@feature("foretype/didMoveCursor")
 def did_move_cursor(ls: Server, params: object) -> None:
     match params:
         case {"textDocument": {"uri": str(uri)}, "position": {"line": int(line)}}:
             ls.session.moved(uri, line)
 
 
-@server.command(ACCEPT)
+@command(ACCEPT)
 def accept(ls: Server, *arguments: object) -> None:
     for argument in arguments:
         ls.session.ledger.accepted(suggestion_id(argument), _accepted_length(argument))
 
 
-@server.feature("foretype/stats")
+@feature("foretype/stats")
 async def stats(ls: Server, params: object) -> dict[str, float]:
     """The figures of the day so far; none where there is no log."""
     return await asyncio.to_thread(figures_of_today)
 
 
-@server.feature("foretype/status")
+@feature("foretype/status")
 def status(ls: Server, params: object) -> dict[str, object]:
     return {**ls.session.status(), "loop": ls.loop_watch.figures()}
-
-
-edit_handlers.register(server)
 
 
 def configure(ls: Server, settings: object) -> None:
     """Options from files, initialization and `settings`; problems are told, and what is right holds."""
     loaded = load(ls.root, ls.initialization, settings)
-    logging.getLogger("foretype").setLevel(loaded.options.log.level.upper())
+    if ls.alone:
+        logging.getLogger("foretype").setLevel(loaded.options.log.level.upper())
     part = Part(loaded.options, {})
     if loaded.options.telemetry.enabled:  # who is not counted has nothing to try out
         part = take_part(loaded.options, ls.recorder.units(ls.root), ls.exposed)
@@ -219,85 +261,47 @@ def watch_files(ls: Server) -> None:
     ls.client_register_capability(types.RegistrationParams([registration]), lambda _: None)
 
 
-def serve_stdio() -> int:
-    """Serves one client; returns the exit status. From here on standard output is the protocol's alone."""
-    gc.freeze()  # the protocol's classes stay for ever, and a full collection over them takes 40 ms
-    server.loop_watch = LoopWatch()
-    with asyncio.Runner(loop_factory=server.loop_watch.loop) as runner:
-        return runner.run(_serve(*take_streams()))
+def begin(
+    ls: Server,
+    writer: Writer,
+    stop: Callable[[int], None],
+    post: Callable[..., None],
+    open_backend: Callable[[Options, Progress], Backend] = open_all,
+) -> None:
+    """Gives a server what it needs for one client. `stop(status)` is told when the client has had enough; `post` calls
+    a function on the event loop, from any thread. To be called on the loop."""
+    ls.host = Host(post, StatusReports(ls).tell, lambda line: complain(ls, line), open_backend)
+    ls.recorder = recorder = Recorder(
+        lambda uri: ls.session.documents.get(uri),
+        asyncio.get_running_loop().call_later,
+        post,
+        lambda line: complain(ls, line),
+    )
+    ls.exposed = lambda experiment, arm: post(recorder.exposed, experiment, arm)
+    ledger = Ledger(recorder.log.heard)
+    ls.session = Session(Options(), ls.host, ledger, edit_handlers.teller(ls), recorder.log)
+    ls.stop = ls.protocol.on_exit = stop
+    ls.protocol.on_unreadable = lambda method, params: _forget(ls, method, params)
+    ls.protocol.set_writer(writer)
 
 
-async def _serve(read: Callable[[], bytes], write: Callable[[bytes], None]) -> int:
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[int] = loop.create_future()
+def end(ls: Server, patience_s: float = _PATIENCE_S) -> bool:
+    """Writes what is to be written and ends the threads; False if one is stuck in foreign code. Blocks for a while."""
+    ls.recorder.stop()
+    host = ls.host.stop(patience_s)
+    return ls.session.edits.stop(patience_s) and host
+
+
+def poster(loop: asyncio.AbstractEventLoop) -> Callable[..., None]:
+    """Calls a function on a loop, from any thread; not once the loop is closed, when nobody is left to be told."""
 
     def post(function: Callable[..., object], *args: object) -> None:
         try:
             loop.call_soon_threadsafe(function, *args)
-        except RuntimeError:  # the loop is closed: nobody is left to be told
+        except RuntimeError:
             pass
 
-    def stop(code: int) -> None:
-        post(_settle, stopped, code)
-
-    host = Host(post, StatusReports(server).tell, lambda line: complain(server, line), open_all)
-    server.recorder = recorder = Recorder(
-        lambda uri: server.session.documents.get(uri), loop.call_later, post, lambda line: complain(server, line)
-    )
-    server.exposed = lambda experiment, arm: post(recorder.exposed, experiment, arm)
-    ledger = Ledger(recorder.log.heard)
-    server.session = Session(Options(), host, ledger, edit_handlers.teller(server), recorder.log)
-    server.stop = server.protocol.on_exit = stop
-    server.protocol.on_unreadable = _forget
-    server.protocol.set_writer(_Pipe(write, stop))
-    start_logging(server, post)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop(0))
-
-    inbox: asyncio.Queue[object] = asyncio.Queue()
-    threading.Thread(target=_pump, args=(read, post, inbox), name="foretype-stdin", daemon=True).start()
-    dispatch = asyncio.create_task(_dispatch(inbox, stop))
-    code = await stopped
-    dispatch.cancel()
-    recorder.stop()
-    if not (host.stop(_PATIENCE_S) and server.session.edits.stop(_PATIENCE_S)):
-        logging.shutdown()
-        os._exit(code)  # an interpreter that finishes under a thread in native code may hang or crash
-    return code
-
-
-def _settle(stopped: asyncio.Future[int], code: int) -> None:
-    if not stopped.done():
-        stopped.set_result(code)
-
-
-def _pump(read: Callable[[], bytes], post: Callable[..., None], inbox: asyncio.Queue[object]) -> None:
-    for message in messages(read):
-        post(inbox.put_nowait, message)
-    post(inbox.put_nowait, _END)
-
-
-async def _dispatch(inbox: asyncio.Queue[object], stop: Callable[[int], None]) -> None:
-    while (message := await inbox.get()) is not _END:
-        server.protocol.receive(message)
-        await asyncio.sleep(0)  # a request freezes its document here, before the next message changes it
-    stop(0)
-
-
-class _Pipe:
-    """The way to the client; when it is broken there is nobody left to serve."""
-
-    def __init__(self, write: Callable[[bytes], None], stop: Callable[[int], None]) -> None:
-        self._write, self._stop = write, stop
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._write(data)
-        except OSError:
-            self._stop(0)
-
-    def close(self) -> None:
-        """Nothing to close: the descriptor is the process's."""
+    return post
 
 
 def _watch(process_id: int, stop: Callable[[int], None]) -> None:
@@ -315,11 +319,11 @@ def _watch(process_id: int, stop: Callable[[int], None]) -> None:
     stop(0)
 
 
-def _forget(method: str, params: object) -> None:
+def _forget(ls: Server, method: str, params: object) -> None:
     """A change that cannot be read leaves a text that is not the client's: better no document than a wrong one."""
     match method, params:
         case types.TEXT_DOCUMENT_DID_CHANGE, {"textDocument": {"uri": str(uri)}}:
-            server.session.close(uri)
+            ls.session.close(uri)
 
 
 def _root(params: types.InitializeParams) -> Path | None:

@@ -92,6 +92,7 @@ class Session:
         self._ahead: _Ahead | None = None
         self._last: Mapping[str, object] = {}
         self._trimmed: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
 
     async def suggest(self, uri: str, line: int, units: int, explicit: bool = False) -> Suggestion | None:
         """Ghost text at a position of the document as it is now; None where there is none. `units` counts code units
@@ -228,6 +229,7 @@ class Session:
             "counts": self.ledger.counts(),
             "reasons": self.ledger.reasons(),
             "trimmed": dict(self._trimmed),
+            "tokens": dict(self._tokens),
             "last": dict(self._last),
             "edits": self.edits.status(),
         }
@@ -297,6 +299,8 @@ class Session:
         self.host.submit(work, job.cancel, partial(self._settle, job))
 
     def _settle(self, job: Job, outcome: Outcome | None) -> None:
+        if outcome and (figures := outcome.figures):
+            self._tokens.update(prompt=figures.prompt_tokens, cached=figures.cached_tokens)
         if isinstance(outcome, Suggestion):
             self._memory.remember(job.place, replace(outcome, asked_at=job.asked_at))
         job.settle(outcome or Nothing("failed"))

@@ -63,14 +63,29 @@ def take_streams() -> tuple[Callable[[], bytes], Callable[[bytes], None]]:
 
 
 def messages(read: Callable[[], bytes]) -> Iterator[object]:
-    """The JSON values on a stream until it ends, with one `Malformed` for each stretch of bytes that holds none.
+    """The JSON values on a stream until it ends, with one `Malformed` for each stretch of bytes that holds none."""
+    frames = Frames()
+    while data := read():
+        yield from frames.feed(data)
+
+
+class Frames:
+    """Cuts a stream of bytes into messages, and keeps in `rest` what is not a whole one yet.
 
     A header inside a body means that the length before it was wrong (JSON has no bare line end inside a string), so
-    damage costs the damaged message alone: reading goes on at the next header.
+    damage costs the damaged message alone: reading goes on at the next header. A body of more than `largest` bytes is
+    damage too.
     """
-    buffer = bytearray()
-    damaged = False
-    while data := read():
+
+    def __init__(self, largest: int = MAX_BODY) -> None:
+        self.largest = largest
+        self.rest = bytearray()
+        self._damaged = False
+
+    def feed(self, data: bytes) -> Iterator[object]:
+        """The values that are whole with these bytes, and a `Malformed` at the beginning of damage. Those that were not
+        taken come with the next bytes."""
+        buffer = self.rest
         buffer += data
         while header := _HEADER.search(buffer):
             start, end = header.end(), header.end() + int(header[1])
@@ -78,7 +93,7 @@ def messages(read: Callable[[], bytes]) -> Iterator[object]:
             if not _OTHER_HEADERS.fullmatch(buffer, 0, header.start()):
                 problem, start = "bytes that are neither a header nor a body", header.start()
             elif len(buffer) < end:
-                if end - start <= MAX_BODY and not _HEADER.search(buffer, start):
+                if end - start <= self.largest and not _HEADER.search(buffer, start):
                     break
                 problem = "a Content-Length that is too large"
             else:
@@ -88,12 +103,12 @@ def messages(read: Callable[[], bytes]) -> Iterator[object]:
                     problem = "a body that is not JSON in UTF-8"
             if problem is None:
                 del buffer[:end]
-                damaged = False
+                self._damaged = False
                 yield value
                 continue
             del buffer[:start]  # the bytes after a bad header may hold the next good one
-            if not damaged:
+            if not self._damaged:
                 yield Malformed(problem)
-            damaged = True
+            self._damaged = True
         else:
             del buffer[:-_MAX_HEADERS]

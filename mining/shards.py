@@ -103,7 +103,8 @@ class _File:
 
 
 def commit(folder: Path, said: Mapping[str, Any]) -> None:
-    """Makes a manifest the folder's, and takes away the shards that it does not name. Raises `OSError`."""
+    """Makes a manifest the folder's, and takes away the shards that it does not name, and what runs that were killed
+    have left of theirs. Raises `OSError`."""
     temporary = folder / f".{MANIFEST}.{os.getpid()}.tmp"
     try:
         temporary.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
@@ -112,6 +113,8 @@ def commit(folder: Path, said: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
     named = {shard["name"] for shard in said["shards"]}
     for split in SPLITS:
-        for path in folder.glob(f"{split}-*.jsonl.zst"):
+        for path in (*folder.glob(f"{split}-*.jsonl.zst"), *folder.glob(f".{split}-*.tmp")):
             if path.name not in named:
                 path.unlink(missing_ok=True)
+    for path in folder.glob(f".{MANIFEST}.*.tmp"):
+        path.unlink(missing_ok=True)

@@ -156,7 +156,10 @@ class EditResult:
 class Backend(Protocol):
     """Raises `Cancelled` or `BackendError`; anything else is a bug. Stays usable after either."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Which model answers; of several, the one that does now."""
+        ...
 
     def complete(self, request: FimRequest, cancel: Cancel) -> FimResult: ...
 

@@ -18,19 +18,22 @@ from functools import partial
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import psutil
 
 from foretype.model.backend import Backend, Cancel, Cancelled, ContextFile, EditQuestion, FimRequest, ModelError
 from foretype.model.edit_format import EditRequest
+from foretype.model.fair import FairQueue
 from foretype.model.shared import Message, Settings, receive, token
 from foretype.model.worker import Worker, trace
 
 log = logging.getLogger(__name__)
 
 _NICER = 5  # what the model does is never urgent enough to slow down an editor or a build
+# A window that does not say for so long whether it wants more, because it is suspended or stuck, holds up all others.
+_VERDICT_S = 2.0
 
 
 class EngineProcess:
@@ -39,7 +42,7 @@ class EngineProcess:
     def __init__(self, open_backend: Callable[[Callable[[str, int, int], None]], Backend]) -> None:
         self._open_backend = open_backend
         self._backend: Backend | None = None
-        self._worker = Worker(newest_first=False)
+        self._worker = Worker(FairQueue())
         self._lock = threading.Lock()
         self._windows = 0
         self._used_at = self._left_at = time.monotonic()
@@ -48,7 +51,7 @@ class EngineProcess:
         """Speaks with one window until it goes."""
         with self._lock:
             self._windows += 1
-        running = _Running(0)
+        running = loading = _Running(0)
         try:
             while True:
                 message = receive(connection)
@@ -62,11 +65,14 @@ class EngineProcess:
                     running.cancel.set()
                     running = _Running(number)
                     job = partial(self._run, _DO[do], connection, message, running)
-                    self._worker.put(job, running.cancel)
+                    # the model is loaded for all: that time is not this window's
+                    self._worker.put(job, running.cancel, loading if do == "open" else connection)
         except (EOFError, OSError, ValueError, KeyError, TypeError):  # it went, or does not speak as we do
             pass
         finally:
             running.cancel.set()
+            self._worker.forget(loading)
+            self._worker.forget(connection)
             connection.close()
             with self._lock:
                 self._windows -= 1
@@ -91,6 +97,8 @@ class EngineProcess:
                 tell("done", **do(self._backend, message, running, tell))
             except Cancelled:
                 pass
+            except _LateError:
+                tell("late")
             except ModelError as error:
                 tell("failed", line=str(error))
             except OSError:
@@ -101,6 +109,10 @@ class EngineProcess:
         except OSError:  # the window went
             pass
         self._used_at = time.monotonic()
+
+
+class _LateError(Exception):
+    """The window did not say whether it wants more. Should it wake up, it asks again."""
 
 
 class _Running:
@@ -122,7 +134,10 @@ def _open(backend: Backend, message: Message, running: _Running, tell: Tell) -> 
 def _complete(backend: Backend, message: Message, running: _Running, tell: Tell) -> Message:
     def stop(said: str) -> int | None:
         tell("said", text=said)
-        return running.keep.get()
+        try:
+            return running.keep.get(timeout=_VERDICT_S)
+        except Empty:
+            raise _LateError from None
 
     return {"result": asdict(backend.complete(_request(message["request"], stop), running.cancel))}
 

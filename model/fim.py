@@ -255,9 +255,14 @@ def render(
 
 
 def crop(prefix: str, suffix: str, prefix_chars: int, suffix_chars: int) -> tuple[str, str]:
-    """At most that many characters next to the cursor, in whole lines as far as there are line ends to cut at."""
+    """At most that many characters next to the cursor, in whole lines as far as there are line ends to cut at.
+
+    The prefix loses whole quarters of `prefix_chars`: it begins where it began a key ago, and what was computed from
+    its beginning stays good.
+    """
     if len(prefix) > prefix_chars:
-        prefix = prefix[len(prefix) - prefix_chars :]
+        step = max(1, prefix_chars // 4)
+        prefix = prefix[-(-(len(prefix) - prefix_chars) // step) * step :]
         prefix = prefix[prefix.find("\n") + 1 :]
     if len(suffix) > suffix_chars:
         suffix = suffix[:suffix_chars]

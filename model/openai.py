@@ -11,7 +11,11 @@ followed. A proxy and certificate files are taken from the user's environment (`
 has a line in the trail of `sent.py`.
 
 The requests run on an event loop in a thread of their own: that is the one way to give up a connection that waits,
-whatever it waits for (name lookup, handshake, the first byte, the next one), at once and on every platform.
+whatever it waits for (name lookup, handshake, the first byte, the next one), at once and on every platform. All
+windows of a process together have a number of turns at a server (`model/turns.py`).
+
+Servers keep the key-value cache of a prompt's beginning. So other files come first, and the prefix begins at a place
+that typing does not move (`fim.crop`): what is new from key to key is at the end of the prefix, and the suffix.
 """
 
 from __future__ import annotations
@@ -45,6 +49,7 @@ from foretype.model.backend import (
 from foretype.model.fim import FAMILIES, crop, render
 from foretype.model.sent import UNNAMED, Sent, Trail
 from foretype.model.sse import read_answer, read_start, said
+from foretype.model.turns import turns
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +61,8 @@ class OpenAIBackend:
     """`url` is the server, its `/v1`, or the whole address of its completions. `family` "" means prompt and suffix.
 
     `api_key_env` names the environment variable that holds the key. `timeout_s` bounds a request with everything in
-    it, the `retries` too. `trail` is where it is written down what was sent, the user's own without one. Raises
-    `BackendError` at once for a URL, family or key that cannot be used.
+    it, the `retries` too, and the wait for one of the `concurrent` turns. `trail` is where it is written down what was
+    sent, the user's own without one. Raises `BackendError` at once for a URL, family or key that cannot be used.
     """
 
     def __init__(
@@ -71,12 +76,14 @@ class OpenAIBackend:
         prefix_chars: int = 8000,
         suffix_chars: int = 2000,
         trail: Trail | None = None,
+        concurrent: int = 4,
     ) -> None:
         if family and family not in FAMILIES:
             raise BackendError(f"openai.family {family!r} is not known; choose one of {', '.join(FAMILIES)}")
         self.name = f"openai:{model}"
         self._url, self._local = _endpoint(url)
         self._server = self._url.netloc.decode()
+        self._turns = turns(str(self._url), concurrent)
         self._model = model
         self._family = FAMILIES.get(family)
         self._api_key_env = api_key_env
@@ -109,6 +116,20 @@ class OpenAIBackend:
         except concurrent.futures.CancelledError:
             raise Cancelled from None
 
+    def check(self, timeout_s: float) -> str:
+        """What is wrong with the server, on one line, or "" where it lives; blocks for at most `timeout_s`.
+
+        `GET /health` beside `/v1`, which vLLM and llama.cpp's server have, without text and without the key. A server
+        that knows no such page or method, or wants a key for it, lives; llama.cpp's says 503 until its model is loaded.
+        """
+        closed = f"the connection to {self._server} was closed"
+        if self._closed:
+            return closed
+        try:
+            return asyncio.run_coroutine_threadsafe(self._health(timeout_s), self._loop).result(timeout_s + 1)
+        except (concurrent.futures.CancelledError, TimeoutError, RuntimeError):  # or while this began
+            return closed
+
     def prepare(self, request: FimRequest, cancel: Cancel) -> None:
         """Nothing: the server reads when it is asked."""
 
@@ -134,13 +155,29 @@ class OpenAIBackend:
         await asyncio.gather(*others, return_exceptions=True)
         await self._client.aclose()
 
+    async def _health(self, timeout_s: float) -> str:
+        path = self._url.path.removesuffix("/completions").removesuffix("/v1")
+        request = self._client.build_request("GET", self._url.copy_with(path=f"{path}/health"))
+        request.headers.pop("Authorization", None)
+        self._trail.put(Sent(int(time.time() * 1000), self._server, self._local, 0))
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._client.send(request, stream=True)
+                await response.aclose()
+        except (TimeoutError, httpx.TimeoutException):
+            return f"{self._server} does not answer"
+        except httpx.HTTPError as error:
+            return f"cannot reach {self._server} ({error})"
+        lives = response.status_code < 500 or response.status_code == 501
+        return "" if lives else f"{self._server} is not ready ({response.status_code})"
+
     async def _answer(self, request: FimRequest) -> FimResult:
         start = time.monotonic()
         prompt = self._prompt(request)
         sent = "".join(prompt.values())
         stop = self._family.stop if self._family else ()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), self._turns.turn():
                 response = await self._send(request, prompt, give_up_at=start + self._timeout_s)
                 try:
                     if response.status_code != 200:

@@ -32,6 +32,7 @@ def pull(name: str, progress: Progress = silent, source: Path | None = None) -> 
     """
     entry = entry_named(name)
     if remembered(gguf_path(entry), digests_file()) == entry.sha256:
+        _tidy(entry)
         return gguf_path(entry)
     with locked(entry.name, progress):
         return pull_locked(entry, progress, source)
@@ -41,10 +42,11 @@ def pull_locked(entry: Entry, progress: Progress, source: Path | None = None) ->
     """`pull` for one who holds the model's lock already."""
     gguf, memory = gguf_path(entry), digests_file()
     if gguf.is_file() and digest(gguf, memory, progress) == entry.sha256:
+        _tidy(entry)
         return gguf
     failures = []
     for carrier in _carriers(entry, source):
-        partial = gguf.parent / ".partial" / type(carrier).__name__.lower()
+        partial = _partial(entry) / type(carrier).__name__.lower()
         try:
             fetched = _fetch_right(entry, carrier, partial, progress)
         except CarrierError as error:
@@ -54,7 +56,7 @@ def pull_locked(entry: Entry, progress: Progress, source: Path | None = None) ->
         write_whole(_origin_file(entry), json.dumps(origin, indent=1))
         os.replace(fetched, gguf)
         remember(gguf, memory, entry.sha256)
-        shutil.rmtree(partial.parent, ignore_errors=True)
+        _tidy(entry)
         return gguf
     if source is not None:
         raise StoreError(f"cannot take {entry.name} from {failures[0]}")
@@ -151,6 +153,16 @@ def _carriers(entry: Entry, source: Path | None) -> list[Carrier]:
     if (laid := models_dir() / entry.file).is_file():
         found.append(LocalFile(laid))
     return [*found, *entry.carriers]
+
+
+def _partial(entry: Entry) -> Path:
+    """Where everything unfinished lies."""
+    return gguf_path(entry).parent / ".partial"
+
+
+def _tidy(entry: Entry) -> None:
+    """Of a model that is there: also where who brought it was killed before that."""
+    shutil.rmtree(_partial(entry), ignore_errors=True)
 
 
 def _origin_file(entry: Entry) -> Path:

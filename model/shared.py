@@ -149,6 +149,8 @@ class SharedBackend:
                         _send(connection, {"do": "go on", "number": number, "keep": hear(heard["text"])})
                     case "progress":
                         progress(heard["stage"], heard["done"], heard["total"])
+                    case "late":  # this process was suspended, and others wanted the engine
+                        return self._exchange(message, cancel, hear, progress)
                     case "failed":
                         raise BackendError(heard["line"])
                     case _:
@@ -184,6 +186,11 @@ def token(folder: Path) -> bytes:
     else:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(32))
+    return read_private(path)
+
+
+def read_private(path: Path) -> bytes:
+    """What a file says that nobody else can have written or read. Raises OSError."""
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if os.name != "nt" and (status.st_uid != os.getuid() or status.st_mode & 0o077):

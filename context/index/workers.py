@@ -7,6 +7,7 @@ process along. Children are started anew, not forked (other threads may hold loc
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import wait
@@ -151,6 +152,7 @@ def _start(serve: Callable[[Pipe, Callable], None], work: Callable) -> tuple[Bas
 
 
 def _serve(pipe: Pipe, work: Callable) -> None:
+    _end_with_parent()
     try:
         while True:
             pipe.send(work(pipe.recv()))
@@ -160,8 +162,22 @@ def _serve(pipe: Pipe, work: Callable) -> None:
 
 def _serve_bytes(pipe: Pipe, work: Callable[[bytes], bytes]) -> None:
     """As `_serve`, of bytes as they are: nothing is unpickled on either side."""
+    _end_with_parent()
     try:
         while True:
             pipe.send_bytes(work(pipe.recv_bytes()))
     except (EOFError, OSError, KeyboardInterrupt):
         return
+
+
+def _end_with_parent() -> None:
+    """Ends this process with its parent, even in the middle of a piece, which may take minutes."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="foretype-parent", daemon=True).start()

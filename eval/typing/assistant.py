@@ -40,8 +40,8 @@ class Assistant(Protocol):
     - `answered`, `empty`: those of them that came back with text, and without;
     - `wasted`: those that came back after they were useless.
 
-    There may be `failed`, those that the other side could not answer, and reasons for asks that were not attempts under
-    names that begin with `suppressed_`.
+    There may be `failed`, those that the other side could not answer, `prompt_tokens` and those of them that were in a
+    cache, `cached_tokens`, and reasons for asks that were not attempts under names that begin with `suppressed_`.
     """
 
     name: str

@@ -236,6 +236,7 @@ class ForetypeServer:
             "empty": counted["empty"],
             "wasted": counted["wasted"],
             "failed": reasons.get("failed", 0),
+            **{f"{kind}_tokens": count for kind, count in status.get("tokens", {}).items()},
             **{f"suppressed_{reason}": count for reason, count in suppressed.items()},
         }
 

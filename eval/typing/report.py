@@ -18,7 +18,7 @@ from foretype.eval.typing.rows import Played
 RESAMPLES = 2000
 _TOTALS = (
     *("opportunities", "attempts", "shown", "accepted", "tokens", "characters"),
-    *("on_screen", "keys_saved", "requests", "wasted", "cpu_s"),
+    *("on_screen", "keys_saved", "requests", "wasted", "prompt_tokens", "cached_tokens", "cpu_s"),
 )
 _AT = {name: place for place, name in enumerate(_TOTALS)}
 
@@ -33,6 +33,7 @@ RATES = {
     "on_screen_rate": ("on_screen", "opportunities"),
     "keys_saved_rate": ("keys_saved", "opportunities"),
     "wasted_rate": ("wasted", "requests"),
+    "cached_rate": ("cached_tokens", "prompt_tokens"),
     "cpu_s_per_1000_keys": ("cpu_s", "opportunities"),
 }
 FACTORS = ("attempt_rate", "feedback_rate", "acceptance_rate", "tokens_per_acceptance", "characters_per_token")
@@ -77,6 +78,8 @@ def totals(played: Played) -> tuple[float, ...]:
         sum(row.keys for row in rows),
         counts["requests"],
         counts["wasted"],
+        counts.get("prompt_tokens", 0),
+        counts.get("cached_tokens", 0),
         played.cpu_s,
     )
 
@@ -243,6 +246,7 @@ _ROWS = (
     ("CPU s per 1,000 keys", "cpu_s_per_1000_keys", 1),
     ("requests to the model", "requests", 0),
     ("  answered in vain", "wasted", 0),
+    ("  prompt tokens cached", "cached_rate", 3),
 )
 
 

@@ -14,7 +14,10 @@ from safetensors.torch import save_file
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Gives the path of a new file to write, which takes the place of `path` once the block has ended well."""
+    """Gives the path of a new file to write, which takes the place of `path` once the block has ended well. What a
+    process that was killed has left of such a file goes first."""
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from foretype.lsp import session
 from foretype.lsp.options import Options
-from foretype.lsp.server import serve_stdio
+from foretype.lsp.serve import serve_stdio
 from foretype.model.backend import BackendError, Cancel, FimRequest, FimResult
 from foretype.model.progress import Progress
 

@@ -16,7 +16,7 @@ from foretype.context.next_edit import NextEdit, Span, text_digest
 from foretype.context.text import content, split_lines
 from foretype.lsp.edits import search as edit_search
 from foretype.lsp.edits.search import Search
-from foretype.lsp.server import serve_stdio
+from foretype.lsp.serve import serve_stdio
 from foretype.model.backend import Backend, Cancel, FimRequest
 from foretype.model.next_edits import Found
 

@@ -21,14 +21,14 @@ class StubOpenAI:
     the bodies received. An answer waits `delay_s`, and for as long as `gate` is cleared.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.answers: deque[str] = deque()
         self.script: Script | None = None
         self.requests: list[dict[str, Any]] = []
         self.delay_s = 0.0
         self.gate = threading.Event()
         self.gate.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property

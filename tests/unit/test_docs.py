@@ -20,7 +20,7 @@ from foretype.lsp import experiments
 from foretype.lsp.edits.handlers import FOUND
 from foretype.lsp.options import Options
 from foretype.lsp.reports import STATUS_CHANGED
-from foretype.lsp.server import server
+from foretype.lsp.server import new_server
 from foretype.mining import row_filters
 from foretype.mining.filters import FILTERS, name
 
@@ -136,13 +136,13 @@ def test_the_tree_in_the_readme_is_there() -> None:
 
 def test_the_page_of_the_protocol_has_every_message() -> None:
     page = (ROOT / "docs" / "protocol.md").read_text("utf-8")
-    own = {one for one in server.protocol.fm.features if one.startswith("foretype/") or "opilot" in one}
+    own = {one for one in new_server().protocol.fm.features if one.startswith("foretype/") or "opilot" in one}
     own |= {FOUND, STATUS_CHANGED}
     assert len(own) > 5
     assert own <= set(re.findall(r"`([\w/]+)`", page))
     told = {one for one in re.findall(r"`([\w]+/\w+)`", page) if one.startswith("foretype/")}
     assert told == {one for one in own if one.startswith("foretype/")}
-    for command in server.protocol.fm.commands:
+    for command in new_server().protocol.fm.commands:
         assert f'"{command}"' in page
 
 

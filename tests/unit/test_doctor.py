@@ -204,7 +204,7 @@ def test_a_gate_that_is_not_used_is_told(
 
 
 def test_whoever_else_draws_ghost_text_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("USERPROFILE" if os.name == "nt" else "HOME", str(tmp_path))
     monkeypatch.delenv("NVIM_APPNAME", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
     monkeypatch.setattr(sys, "platform", "linux")

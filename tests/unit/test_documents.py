@@ -1,8 +1,8 @@
 """The document store: cases one by one, then random edits against a reference that knows only whole strings."""
 
-import os
 import re
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import hypothesis.strategies as st
@@ -301,6 +301,8 @@ PARTIAL = st.tuples(st.one_of(TEXTS, TEXTS, TEXTS, DAMAGED), PLACES, PLACES)
 class Editing(RuleBasedStateMachine):
     """Any client, any encoding: after each notification the lines are those of the reference text."""
 
+    steps = 0  # of all runs together
+
     @initialize(encoding=st.sampled_from(["utf-8", "utf-16", "utf-32"]), text=TEXTS)
     def start(self, encoding: str, text: str) -> None:
         self.documents = Documents()
@@ -327,6 +329,7 @@ class Editing(RuleBasedStateMachine):
         self.send([change(text, 0, 0, 9999, 0)], [(text, (0, 0), (9999, 0))])
 
     def send(self, changes: list, edits: list) -> None:
+        Editing.steps += 1
         self.version += 1
         result = self.documents.change(URI, self.version, changes)
         assert result.status == "applied"
@@ -343,7 +346,7 @@ class Editing(RuleBasedStateMachine):
 
 
 # Hypothesis ends many of its runs before the 50 steps they may have: 33 on average.
-STEPS = int(os.environ.get("FORETYPE_FUZZ_STEPS", "10000"))
+STEPS = 100 * settings().max_examples  # 10,000, and 100,000 nightly
 TestEditing = Editing.TestCase
 TestEditing.settings = settings(
     max_examples=max(1, STEPS // 33),
@@ -351,3 +354,11 @@ TestEditing.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_so_many_steps_were_edits(record_property: Callable[[str, object], None]) -> None:
+    if not Editing.steps:
+        return  # this test was asked for alone
+    record_property("row", "document sync: any edits, each encoding")
+    record_property("tried", Editing.steps)
+    assert Editing.steps > 0.75 * STEPS

@@ -1,9 +1,13 @@
 """The OpenAI-compatible backend against a real HTTP server on a socket that answers well."""
 
+import itertools
 import json
 import logging
+import socket
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from completion_server import REQUEST, backends, error, failure, good, serving, status
@@ -248,3 +252,77 @@ def test_error_that_quotes_the_prompt_is_not_repeated(connect, caplog):
     request = FimRequest("password = 'hunter2 is secret'\n    x = ", "")
     backend = connect(error(400, "bad input: {'prompt': \"password = 'hunter2 is secret'\\n    x = \"}"))
     assert "hunter2" not in failure(backend, request) + caplog.text
+
+
+# Checks
+
+
+class Health(BaseHTTPRequestHandler):
+    status = 200
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append((self.path, self.headers["Authorization"]))
+        self.send_response(self.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "where", "says"),
+    [
+        (200, "", "/health", ""),
+        (200, "/team/llm/v1", "/team/llm/health", ""),
+        (200, "/v1/completions", "/health", ""),
+        (404, "/v1", "/health", ""),
+        (401, "", "/health", ""),
+        (501, "", "/health", ""),
+        (503, "", "/health", "is not ready (503)"),
+    ],
+)
+def test_a_check_asks_for_the_servers_health_without_the_key(monkeypatch, status, path, where, says):
+    monkeypatch.setenv("FORETYPE_API_KEY", "secret")
+    monkeypatch.setattr(Health, "status", status)
+    Health.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        backend = OpenAIBackend(f"http://127.0.0.1:{server.server_port}{path}", "m")
+        said = backend.check(5)
+        backend.close()
+        server.shutdown()
+    assert Health.asked == [(where, None)]
+    assert said == (said and f"127.0.0.1:{server.server_port} {says}") and bool(said) == bool(says)
+
+
+def test_a_check_of_a_server_that_is_gone_or_hangs():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        backend = OpenAIBackend(f"http://127.0.0.1:{port}", "m")
+        assert backend.check(0.05) == f"127.0.0.1:{port} does not answer"
+    assert "cannot reach" in backend.check(5)
+    backend.close()
+    assert "closed" in backend.check(5)
+
+
+# What a server has in its cache of the last prompt
+
+
+def same(one: str, other: str) -> int:
+    """Characters at the beginning that two texts share."""
+    return next((place for place, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(one))
+
+
+def test_a_prompt_that_is_cut_begins_where_it_began_while_somebody_types(connect, server):
+    backend = connect(good, family="qwen2.5-coder", prefix_chars=400, suffix_chars=100)
+    lines = "".join(f"value_{number} = {number}\n" for number in range(100))
+    typed = "total = value_1 + value_2"
+    for end in range(1, len(typed) + 1):
+        backend.complete(FimRequest(lines + typed[:end], "\nprint(total)\n"), Cancel())
+    prompts = [body["prompt"] for body in server.bodies]
+    starts = {prompt.split("\n", 1)[0] for prompt in prompts}
+    assert len(starts) <= 2
+    kept = [same(*pair) / len(pair[1]) for pair in itertools.pairwise(prompts)]
+    assert sum(share > 0.8 for share in kept) >= len(kept) - 1

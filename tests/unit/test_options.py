@@ -66,7 +66,7 @@ def test_foretype_config_must_exist_where_it_is_set(tmp_path: Path, monkeypatch:
 
 def test_the_users_file_lies_where_the_platform_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FORETYPE_CONFIG", raising=False)
-    monkeypatch.setattr(options.platformdirs, "user_config_dir", lambda name, **_: str(tmp_path / name))
+    monkeypatch.setattr("platformdirs.user_config_dir", lambda name, **_: str(tmp_path / name))
     assert load(None) == Loaded(Options(), ())
     (tmp_path / "foretype").mkdir()
     (tmp_path / "foretype" / "foretype.toml").write_text("[log]\nlevel = 'debug'\n")

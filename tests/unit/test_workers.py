@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+
+import psutil
 
 from foretype.context.index import workers
 
@@ -30,3 +34,14 @@ def test_pieces_are_drawn_as_children_are_free_and_none_is_fine() -> None:
     assert len(drawn) <= 3
     results.close()  # ends the children
     assert list(workers.each(math.sqrt, [], 4)) == []
+
+
+def test_children_end_with_a_parent_that_is_killed_in_the_middle_of_a_piece() -> None:
+    piece = "print('begun', flush=True) or __import__('time').sleep(600)"
+    program = f"from foretype.context.index import workers; list(workers.each(eval, [{piece!r}] * 2, 2))"
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout and [parent.stdout.readline() for _ in range(2)] == ["begun\n"] * 2
+    children = psutil.Process(parent.pid).children(recursive=True)
+    parent.kill()
+    parent.communicate(timeout=60)  # ends when nobody holds its output any more
+    assert len(children) >= 2 and psutil.wait_procs(children, 60)[1] == []
