@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from foretype.context.rows import Diff, EditRow, Target, Window
-from foretype.model import edit_fim, edit_lines, edit_window
+from foretype.model import edit_lines, edit_window
 from foretype.model.edit_format import EditRequest, Format, NoEdit, compact
 from foretype.model.fim import Family, Part, Sentinel
 
@@ -27,7 +27,7 @@ __all__ = [
     "size",
 ]
 
-FORMATS: dict[str, Format] = {one.FORMAT.name: one.FORMAT for one in (edit_lines, edit_window, edit_fim)}
+FORMATS: dict[str, Format] = {one.FORMAT.name: one.FORMAT for one in (edit_lines, edit_window)}
 
 # Tokens of prompt and answer together, of the answer alone, and of what tells of other edits and of other files.
 TOKENS, ANSWER_TOKENS = 512, 96

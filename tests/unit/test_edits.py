@@ -59,16 +59,6 @@ def test_window() -> None:
     assert FORMATS["window"].stop(REQUEST) == ("\n\n\ndef main():\n", "\n```")
 
 
-def test_fill_in_the_middle() -> None:
-    assert written("fim") == (
-        "<|repo_name|>project\n<|file_sep|>lib/log.py.diff\n-def log(message):\n+def log(message, level):\n"
-        "     print(message)\n<|file_sep|>lib/log.py\n<|fim_prefix|>def log(message, level):\n"
-        '<|fim_suffix|>\n\n\ndef main():\n    log("ready")<|fim_middle|>'
-    )
-    assert FORMATS["fim"].answer(REQUEST, USED) == "    print(level, message)"
-    assert FORMATS["fim"].answer(REQUEST, None) == "    print(message)"
-
-
 def test_what_is_told_beside_edits() -> None:
     request = replace(
         REQUEST,
@@ -172,13 +162,10 @@ def test_line_ranges(text: str, expected: Target | NoEdit) -> None:
 
 
 def test_targets_that_a_format_cannot_say() -> None:
-    for name in ("window", "fim"):
-        with pytest.raises(ValueError, match="not those in question"):
-            FORMATS[name].answer(REQUEST, Target(4, 5, ("def run():",)))
+    with pytest.raises(ValueError, match="not those in question"):
+        FORMATS["window"].answer(REQUEST, Target(4, 5, ("def run():",)))
     with pytest.raises(ValueError, match="not in the window"):
         FORMATS["lines"].answer(REQUEST, Target(6, 8, ()))
-    with pytest.raises(ValueError, match="cannot be told"):
-        FORMATS["fim"].answer(REQUEST, Target(1, 2, ()))
 
 
 # Room

@@ -120,7 +120,7 @@ def test_a_cache_that_is_too_small(vocab) -> None:
 
 
 def test_a_format_that_nobody_knows(vocab) -> None:
-    with pytest.raises(BackendError, match="choose lines, window, fim"):
+    with pytest.raises(BackendError, match="choose lines, window"):
         Scene(vocab).backend.edit(EditQuestion("prose", question().request), Cancel())
 
 
