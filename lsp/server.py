@@ -82,7 +82,7 @@ class Server(LanguageServer):
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-_REGISTRATIONS: list[Callable[[Server], object]] = [edit_handlers.register]
+_REGISTRATIONS: list[Callable[[Server], object]] = []
 
 
 def feature(method: str, options: object = None) -> Callable[[Handler], Handler]:
@@ -108,7 +108,7 @@ def command(name: str) -> Callable[[Handler], Handler]:
 def new_server() -> Server:
     """A server that knows all messages and nobody yet."""
     server = Server("foretype", __version__, protocol_cls=Protocol, converter_factory=_converter)
-    for register in _REGISTRATIONS:
+    for register in (*_REGISTRATIONS, edit_handlers.register):
         register(server)
     return server
 

@@ -34,7 +34,7 @@ def test_a_short_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     figures = json.loads(capsys.readouterr().out)
     assert status == bool(figures["broken"])
     assert figures["stale_answers"] == 0
-    assert figures["keys"] > 5
+    assert figures["keys"] > 2
     assert figures["resident_mib_early"] > 10
     assert figures["threads_late"] >= 2
     assert figures["loop_late_ms_max"] > 0 and figures["loop_busy_ms_max"] > 0
