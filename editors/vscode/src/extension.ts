@@ -21,6 +21,7 @@ import { tellOfCursor, tellOfDiagnostics } from "./tell";
 const MENDS = "Install";
 const NEVER = "foretype.neverOffer";
 
+let stopping = false;
 let connection: Connection | undefined;
 
 export function activate(context: vscode.ExtensionContext): void {
@@ -87,13 +88,19 @@ export function activate(context: vscode.ExtensionContext): void {
     await connection.start();
   }
 
+  /** Whoever asks while the old server is stopping gets the new one too: it starts with what holds by then. */
   async function restart(): Promise<void> {
+    if (stopping) {
+      return;
+    }
+    stopping = true;
     const old = connection;
     connection = undefined;
     ghost.clear();
     edits.clear();
     await old?.stop();
     old?.dispose();
+    stopping = false;
     await start();
   }
 

@@ -95,7 +95,10 @@ for (const model of MODEL_MS) {
 test("the extension starts fast and is small", async () => {
   await bench.command("Developer: Show Running Extensions");
   const activation = await until("the list of extensions", async () => {
-    const rows = await bench.page.$$eval(".runtime-extensions-editor .monaco-list-row", (all) => all.map((row) => row.textContent));
+    const list = ".runtime-extensions-editor .monaco-list-row";
+    const rows = await bench.page.$$eval(list, (all) => all.map((row) => row.textContent));
+    await bench.page.locator(list).first().hover({ timeout: 1000 }).catch(() => {});
+    await bench.page.mouse.wheel(0, 200); // only the rows in view are there, the slow ones first
     return rows.find((row) => row.includes("Foretype"))?.match(/Activation: (\d+)ms/)?.[1];
   });
   figures.activation_ms = Number(activation);
