@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 from foretype.eval.figures import placed, table
 
 _STATISTICS = "hypothesis-statistics-"  # and a test's id: what Hypothesis' plugin calls them in pytest's XML
-_PASSED = re.compile(r"(\d+) passing examples")
+_PASSED = re.compile(r"(\d+) passing")
 _TITLES = ("what", "test", "cases", "found", "mended")
 
 
