@@ -50,7 +50,7 @@ def page(tmp_path: Path) -> Path:
 
 
 def test_counts_come_from_the_tests_and_stay(page: Path) -> None:
-    passed = "- during reuse phase:\n    - 3 passing, 0 failing\n  - generate phase:\n    - 1200 passing, 0 failing, and 9 invalid test cases"
+    passed = "- reuse:\n    - 3 passing, 0 failing\n  - generate:\n    - 1200 passing, 0 failing, and 9 invalid"
     found = report(page.parent, case("killed: index", "25") + case("killed: index", "25"), passed)
     assert reliability.main([str(found), "--into", str(page)]) == 0
     assert "| torn messages | `tests/unit/test_fuzz_torn.py` | 1,203 | 2: one and another | 1 |" in page.read_text()
