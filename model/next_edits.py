@@ -71,12 +71,14 @@ class Withheld:
 
 @dataclass(frozen=True)
 class Found:
-    """The edits, the surest lane first; `places` is how many places were ranked, `capped` how many edits the rules left
-    out because there were too many. `problem` says in one line why the model could not be asked, if so."""
+    """The edits, the surest lane first; `places` is how many places were ranked, `due` at how many of them something is
+    known to be due that no rule's edit does, `capped` how many edits the rules left out because there were too many.
+    `problem` says in one line why the model could not be asked, if so."""
 
     edits: tuple[NextEdit, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     places: int = 0
+    due: int = 0
     capped: int = 0
     stages_ms: dict[str, float] = field(default_factory=dict)
     problem: str = ""
@@ -134,13 +136,14 @@ class _Search:
                 self._repeat(edit)
             self._done("repeat")
         self._cancel.check()
+        due = sum(_is_due(place) and not self._taken(place.path, place.start, place.stop) for place in found)
         if backend is not None and "model" in self._options.lanes:
             try:
                 self._ask(backend, found)
             except BackendError as error:
                 problem = str(error)
             self._done("model")
-        return Found(tuple(self._edits), tuple(self._withheld), len(found), capped, self._stages_ms, problem)
+        return Found(tuple(self._edits), tuple(self._withheld), len(found), due, capped, self._stages_ms, problem)
 
     def _carry(self) -> tuple[tuple[Place, ...], int]:
         """The rules' edits; the places that they leave, and how many edits were too many."""

@@ -285,7 +285,9 @@ class NextEdits:
             self._log.searched(self._row, found.stages_ms)
             self._last |= {"places": found.places, "withheld": dict(withheld), f"{run.stage}_ms": stages_ms}
         workspace = self._project.workspace if self._project else None
-        if run.stage == "rule" and self._options.model != "off" and workspace and not self._host.unavailable():
+        # The search with a model begins with the rules again, so that it is worth it only where something is left.
+        wanted = found is not None and {"off": 0, "due": found.due, "likely": found.places}[self._options.model]
+        if run.stage == "rule" and wanted and workspace and not self._host.unavailable():
             self._begin("model", workspace)
         carried_out = found is not None and only_followed and not (found.capped or self._run or len(self._live))
         if workspace and carried_out and self._followed_at > self._since:

@@ -88,7 +88,7 @@ def test_the_model_s_places_make_way_for_ghost_text(alone: Callable[..., Desk]) 
 
     with StubOpenAI() as stub:
         stub.gate.clear()
-        desk = alone(url=stub.url, model=True, idle_ms=50)
+        desk = alone(url=stub.url, model="likely", idle_ms=50)
         desk.rename()
         assert len(desk.found(5, complete=False)) == 5  # the rules' are there while the model is asked
         until(lambda: asked("next edit") == 1)
@@ -98,3 +98,11 @@ def test_the_model_s_places_make_way_for_ghost_text(alone: Callable[..., Desk]) 
         assert desk.client.wait(number) is None  # the scripted model has nothing to say
         until(lambda: asked("next edit") == 2)
         assert len(desk.found(5)) == 5
+
+
+def test_the_model_is_not_asked_where_nothing_is_left(alone: Callable[..., Desk]) -> None:
+    with StubOpenAI() as stub:
+        desk = alone(url=stub.url, model="due", idle_ms=50)
+        desk.rename()
+        assert len(desk.found(5)) == 5  # complete: nothing more comes
+        assert not any("next edit" in request["prompt"] for request in stub.requests)

@@ -120,8 +120,10 @@ def test_the_model_may_be_kept_to_places_where_something_is_due(make: Make) -> N
     assert search(workspace, model).edits
     model.questions.clear()
     assert not search(workspace, model, options).edits and not model.questions
+    assert not search(workspace, None, Options(lanes=("rule",))).due
     said = (Diagnostic("a.py", 9, 10, "`LEVEL` is not used"),)
     assert search(workspace, model, options, diagnostics=said).edits
+    assert search(workspace, None, Options(lanes=("rule",)), diagnostics=said).due == 1
 
 
 def test_where_something_is_known_to_be_due_less_is_enough(make: Make) -> None:
