@@ -46,8 +46,8 @@ endif
 # As root on Debian it gets a browser where there is none; else CHROMIUM names one. No screen is needed.
 test-vscode: $(STAMP)-test vsix ## the VS Code extension: types, logic, and end to end in a real VS Code
 	cd editors/vscode && npm run check && npm test
-	$(BIN)/pytest tests/vscode
 	node tests/vscode/e2e/get.mjs
+	$(BIN)/pytest tests/vscode tests/unit/test_report.py # the report is looked at in a browser, which is there by now
 	cd tests/vscode/e2e && node --test --test-concurrency=1
 
 check: $(STAMP)-test lock-check ## lint, format, types, and whether the locks are what pyproject.toml asks for

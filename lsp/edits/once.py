@@ -1,7 +1,7 @@
 """`foretype edits FILE:LINE:COL --since REV`: what the changes since a commit call for, without a server.
 
-Takes the server's own search over the workspace of the file; the rules, and the model where `--model` or the option
-`edits.model` asks for it. Applies nothing.
+Takes the server's own search over the workspace of the file; the rules, and with `--model`, or where `edits.model` is
+"likely", the model: it would have to be loaded for this one answer, so "due" does not ask it here. Applies nothing.
 """
 
 from __future__ import annotations

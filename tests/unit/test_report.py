@@ -328,7 +328,7 @@ def test_a_browser_shows_it_on_a_screen_and_on_a_phone(page: Path, tmp_path: Pat
     """In headless Chromium: it is drawn without a complaint, and on a phone nothing is wider than the page."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
-        pytest.xfail("there is no Chromium, and no package index has it")
+        pytest.xfail("there is no Chromium; make test-vscode gets one, and runs this too")
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
         f"--disable-component-update --disable-sync --enable-logging=stderr --user-data-dir={tmp_path / 'profile'}"
