@@ -166,6 +166,7 @@ ifneq ($(TRAIN),0)
 endif
 	-$(BIN)/python tests/e2e/nvim/get.py
 	-$(BIN)/python tests/e2e/other_editors.py
+	-$(BIN)/python tests/e2e/llama_server.py
 	@touch $@
 
 $(STAMP)-release: pyproject.toml requirements/release.txt $(STAMP)-serve

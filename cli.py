@@ -137,7 +137,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "context": ("what of the workspace belongs into the prompt at a place", "foretype.lsp.explain"),
     "doctor": ("what is installed, what works, and how to mend what does not", "foretype.lsp.doctor"),
     "mine": ("git histories to training pairs", "foretype.mining.command"),
-    "train": ("an adapter from mined pairs", "foretype.model.train.command"),
+    "train": ("an adapter from mined pairs, or from your own history", "foretype.eval.own_history"),
     "model": (
         "get, verify, build and measure models",
         {
@@ -173,6 +173,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
             "grouping": ("whether related hunks are found, against labels", "foretype.eval.grouping"),
             "holdout": ("lines of the newest commits, which no model has seen", "foretype.eval.holdout"),
             "index": ("how fast the symbol graph is, against parsing alone", "foretype.eval.indexing_speed"),
+            "likelihood": ("two adapters on the answers of mined rows, in minutes", "foretype.eval.likelihood"),
             "load": ("whether many editors at one server get their fair share", "foretype.eval.load"),
             "mining": ("how fast history is read and filtered", "foretype.eval.mining"),
             "overlap": ("training rows that share code with the benchmarks", "foretype.eval.overlap"),

@@ -16,6 +16,7 @@ from typing import Any
 from foretype.mining.git import History
 
 UNKNOWN = "unknown"
+ANY = "any"  # on a list of permitted ones: nobody asks, as of one's own code
 _NAME = re.compile(r"(?:un)?licen[cs]e(?:[-_.].*)?|copying(?:[-_.].*)?|mit-license(?:\..*)?", re.IGNORECASE)
 _PACKAGES = ("pyproject.toml", "Cargo.toml", "package.json")
 # What makes a text no permissive licence, whatever else it holds.
@@ -59,6 +60,8 @@ def licences(history: History) -> list[str]:
 
 def refusal(found: Collection[str], permitted: Collection[str]) -> str:
     """Why a repository of these licences is not mined, "" if it is."""
+    if ANY in permitted:
+        return ""
     if not found:
         return "no licence"
     off = [licence for licence in found if not _permits(licence, permitted)]

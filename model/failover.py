@@ -1,7 +1,8 @@
 """A server that answers, and the local model wherever it does not: one backend made of two.
 
 A request goes to the server. If that refuses it, breaks off, is silent for too long or answers with an error, the very
-same request goes on in the local model at once, and so does each one after it, until the server passes a check.
+same request goes on in the local model at once, and so does each one after it, until the server passes a check. So it
+does where a server says nothing, not even to a check: which of the two was slow is found out afterwards.
 
 Checks are cheap (a GET without text or key, written down as every request is) and run on a thread of their own: one at
 the start, one whenever a request has waited for a while, and after a failure with pauses that double, for as long as
@@ -51,12 +52,16 @@ class Remote(Protocol):
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. After `slow_s` without an answer the server is checked, which takes at most `check_s`: a request to a
-    server that hangs goes on elsewhere after the sum. A server that failed is checked after `first_pause_s`, then after
-    twice that each time up to `last_pause_s`, but not when nobody has asked for `awake_s`."""
+    """Seconds. After `slow_s` without an answer the server is checked, but not within `again_s` of a check that it
+    passed. A check that says nothing for `doubt_s`, or three times what the quickest took, is reason enough to answer
+    elsewhere: a request to a server that hangs goes on there after `slow_s` and that. Only `check_s` of silence is a
+    failure. A server that failed is checked after `first_pause_s`, then after twice that each time up to
+    `last_pause_s`, but not when nobody has asked for `awake_s`."""
 
-    slow_s: float = 0.3
+    slow_s: float = 0.1
+    doubt_s: float = 0.15
     check_s: float = 1.0
+    again_s: float = 0.5
     first_pause_s: float = 0.5
     last_pause_s: float = 30.0
     awake_s: float = 60.0
@@ -78,6 +83,9 @@ class Failover:
         self._local: Backend | None = None
         self._no_local = "the local model is still loading"
         self._down = ""
+        self._checking = self._doubted = False
+        self._passed_at = -math.inf
+        self._took_s = math.inf  # the quickest check that was passed
         self._flying: set[Cancel] = set()
         self._asked_at = self._check_at = time.monotonic()
         self._pause_s = 0.0
@@ -89,7 +97,7 @@ class Failover:
     @property
     def name(self) -> str:
         with self._changed:
-            return self._local.name if self._down and self._local else self._remote.name
+            return self._local.name if (self._down or self._doubted) and self._local else self._remote.name
 
     @property
     def notice(self) -> str:
@@ -105,7 +113,7 @@ class Failover:
             try:
                 result = self._remote.complete(request, flight)
             except Cancelled:
-                cancel.check()  # else a check found the server gone
+                cancel.check()  # else a check found no server, or none yet
             except BackendError as error:
                 cancel.check()
                 self._failed(str(error))
@@ -120,7 +128,7 @@ class Failover:
 
     def prepare(self, request: FimRequest, cancel: Cancel) -> None:
         with self._changed:
-            local = self._local if self._down else None
+            local = self._local if self._down or self._doubted else None
         if local:
             local.prepare(request, cancel)
 
@@ -148,16 +156,19 @@ class Failover:
             return self._local
 
     def _board(self, cancel: Cancel) -> Cancel | None:
-        """What gives up a request to the server, whoever does; None where the server is down."""
+        """What gives up a request to the server, whoever does; None where the server is down, or may well be."""
         with self._changed:
             now = self._asked_at = time.monotonic()
             if self._down:
                 if self._check_at == math.inf:  # it was left in peace while nobody asked
                     self._due(now)
                 return None
+            if self._doubted and self._local:
+                return None
             flight = Cancel()
             self._flying.add(flight)
-            self._due(min(self._check_at, now + self._patience.slow_s))
+            soonest = max(now + self._patience.slow_s, self._passed_at + self._patience.again_s)
+            self._due(min(self._check_at, soonest))
         cancel.on_set(flight.set)
         return flight
 
@@ -188,30 +199,55 @@ class Failover:
 
     def _watch(self) -> None:
         while self._wait_for_check():
-            with self._changed:
-                flights = set(self._flying)
+            doubt = threading.Timer(self._doubt_s(), self._doubt)
+            doubt.daemon = True
+            doubt.start()
+            started = time.monotonic()
             line = self._remote.check(self._patience.check_s)
+            doubt.cancel()
+            with self._changed:
+                self._checking = self._doubted = False
             if line:
                 self._failed(line)
-                for flight in flights:
-                    flight.set()
+                self._turn_back()
             else:
-                self._passed()
+                self._passed(time.monotonic() - started)
+
+    def _doubt_s(self) -> float:
+        with self._changed:
+            far = 3 * self._took_s
+        return max(self._patience.doubt_s, far if far < math.inf else 0.0)
+
+    def _doubt(self) -> None:
+        """The check has no answer yet: whoever waits need not wait for it, if there is somebody else to ask."""
+        with self._changed:
+            self._doubted = self._checking and self._local is not None
+            if not self._doubted:
+                return
+        self._turn_back()
+
+    def _turn_back(self) -> None:
+        with self._changed:
+            flights = set(self._flying)
+        for flight in flights:
+            flight.set()
 
     def _wait_for_check(self) -> bool:
         with self._changed:
             while not self._ended and (wait_s := self._check_at - time.monotonic()) > 0:
                 self._changed.wait(None if wait_s == math.inf else wait_s)
             self._check_at = math.inf
-            return not self._ended
+            self._checking = not self._ended
+            return self._checking
 
-    def _passed(self) -> None:
+    def _passed(self, took_s: float) -> None:
         with self._changed:
             if self._down:
                 log.info("%s answers again", self._remote.name)
             self._down = ""
+            self._passed_at, self._took_s = time.monotonic(), min(self._took_s, took_s)
             if self._flying:
-                self._due(time.monotonic() + self._patience.slow_s)
+                self._due(self._passed_at + self._patience.again_s)
 
     def _load(self) -> None:
         def progress(stage: str, done: int, total: int) -> None:

@@ -31,10 +31,8 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", choices=("fim", "edits", "both"), help="fill in the middle, the next edit, or both")
-    parser.add_argument(
-        "--pairs", type=Path, nargs="+", required=True, metavar="DIR", help="what `foretype mine --out` wrote"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the adapter goes")
+    parser.add_argument("--pairs", type=Path, nargs="+", metavar="DIR", help="what `foretype mine --out` wrote")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the adapter goes")
     default = next((name for name, entry in catalogue.catalogue().items() if entry.default), "")
     parser.add_argument("--model", default=default, help="of the catalogue, or a GGUF file (default: %(default)s)")
     parser.add_argument("--from", dest="base", type=Path, metavar="DIR", help="an adapter to go on from")
@@ -69,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains; the exit status."""
+    if not (args.pairs and args.out):
+        sys.stderr.write("foretype train: say with --pairs what to learn from and with --out where the adapter goes\n")
+        return 2
     try:
         from foretype.model.train import job as train_job
     except ImportError as error:
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         with nullcontext(silent) if args.json else terminal_progress() as progress:
-            figures = train_job.run(_job(args), progress, say)
+            figures = train_job.run(job(args), progress, say)
     except (ShardError, train_job.UsageError) as error:
         sys.stderr.write(f"foretype train: {error}\n")
         return 2
@@ -93,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _job(args: argparse.Namespace) -> Any:
+def job(args: argparse.Namespace) -> Any:
+    """The `Job` that the arguments describe. Raises ImportError without torch."""
     from foretype.model.train.job import Job
     from foretype.model.train.loop import Plan
     from foretype.model.train.rows import Layout
@@ -101,7 +103,7 @@ def _job(args: argparse.Namespace) -> Any:
     minutes = args.max_minutes if args.max_minutes is not None else 0.0 if args.max_tokens else 30.0
     return Job(
         task=args.task,
-        pairs=tuple(args.pairs),
+        pairs=tuple(args.pairs or ()),
         out=args.out,
         model=args.model,
         adapter=args.base,

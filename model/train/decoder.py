@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from foretype.model.train.kernels import HeadLoss, attention, gated, norm_of_sum, turned
+from foretype.model.train.kernels import HeadLoss, attention, gated, head_likelihoods, norm_of_sum, turned
 
 _JOINT = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
 
@@ -76,6 +76,15 @@ class Decoder:
 
     def loss(self, pack: Pack) -> Tensor:
         """The sum of the negative log-likelihoods (natural logarithms) of what is wanted."""
+        return HeadLoss.apply(self._normed(pack), self._head, pack.wanted)
+
+    def likelihoods(self, pack: Pack) -> tuple[Tensor, Tensor]:
+        """Of each wanted token its negative log-likelihood [n], and whether no other is likelier [n]."""
+        with torch.no_grad():
+            return head_likelihoods(self._normed(pack), self._head, pack.wanted)
+
+    def _normed(self, pack: Pack) -> Tensor:
+        """What the head reads at the places of a pack: [n, hidden]."""
         positions = torch.cat([torch.arange(length, device=pack.tokens.device) for length in pack.lengths])
         cos, sin = self._cos[positions].unsqueeze(1), self._sin[positions].unsqueeze(1)
         x = functional.embedding(pack.tokens, self._embedding)
@@ -86,7 +95,7 @@ class Decoder:
         for layer in self._layers[self._first :]:
             x, added = self._through(layer, x, added, cos, sin, pack.lengths)
         _, normed = self._norm_of_sum(x[pack.places], added[pack.places], self._norm, self._eps)
-        return HeadLoss.apply(normed, self._head, pack.wanted)
+        return normed
 
     def _through(
         self, layer: _Layer, x: Tensor, added: Tensor, cos: Tensor, sin: Tensor, lengths: Sequence[int]

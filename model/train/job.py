@@ -8,7 +8,6 @@ import json
 import random
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,26 +19,19 @@ import torch
 
 from foretype.context.row_files import manifest
 from foretype.context.rows import RowError, from_json
-from foretype.model import fim, store, tokenizer
-from foretype.model.backend import ModelError
 from foretype.model.edits import FORMATS
 from foretype.model.progress import Progress
 from foretype.model.store import WEIGHTS
-from foretype.model.tokenizer import Vocab
 from foretype.model.train import log as train_log
 from foretype.model.train import stream as train_stream
+from foretype.model.train.base import UsageError, choose_dtype, open_base
 from foretype.model.train.checkpoint import NAME, State
 from foretype.model.train.crew import Crew
 from foretype.model.train.decoder import Decoder
 from foretype.model.train.loop import Plan, Run, TrainError, train
 from foretype.model.train.rows import Example, Kind, Layout, Rows
 from foretype.model.train.stream import Lines
-from foretype.model.train.weights import base_model, new_adapter, old_adapter, trained, write_adapter
-from foretype.model.weights import BuildError, Gguf
-
-
-class UsageError(ModelError):
-    """A setting does not fit. The message tells a user what to do."""
+from foretype.model.train.weights import new_adapter, old_adapter, trained, write_adapter
 
 
 @dataclass(frozen=True)
@@ -80,26 +72,13 @@ def run(job: Job, progress: Progress, say: Callable[[str], None]) -> dict[str, A
     rows = train_stream.load(job.pairs, "train", job.shares, job.most_rows, job.seed)
     if not any(rows.get(kind) for kind, share in job.shares.items() if share):
         raise UsageError(f"{job.pairs[0]} holds no rows to train on of {', '.join(job.shares)}; mine more")
-    target = store.resolve(job.model, "none", progress)
-    if not target.gguf.is_file():
-        store.pull(job.model, progress=progress)
-    sha256 = target.entry.sha256
-    if job.adapter:
-        store.check_base(job.adapter, sha256)
-    try:
-        gguf = Gguf(target.gguf)
-        if not 0 <= job.first_layer < gguf.config.layers:
-            raise UsageError(f"--from-layer {job.first_layer}: {job.model} has {gguf.config.layers} layers, from 0 on")
-        family = fim.FAMILIES[target.entry.family or "qwen2.5-coder"]
-        examples = Rows(_vocab(gguf), family, job.layout)
-        model = base_model(gguf, dtype(job.dtype, crew.device), job.first_layer, progress)
-    except BuildError as error:
-        raise UsageError(str(error)) from error
-    adapted = old_adapter(model, job.adapter) if job.adapter else None
-    adapted = adapted or new_adapter(model, job.rank, job.first_layer, job.seed)
+    base = open_base(job.model, job.adapter, job.first_layer, choose_dtype(job.dtype, crew.device), progress)
+    examples = Rows(base.vocab, base.family, job.layout)
+    adapted = old_adapter(base.model, job.adapter) if job.adapter else None
+    adapted = adapted or new_adapter(base.model, job.rank, job.first_layer, job.seed)
     adapted.to(crew.device)
     weights = trained(adapted)
-    record = _record(job, sha256, {kind: len(lines) for kind, lines in rows.items()})
+    record = _record(job, base.sha256, {kind: len(lines) for kind, lines in rows.items()})
     job.out.mkdir(parents=True, exist_ok=True)
 
     def log(facts: Mapping[str, Any]) -> None:
@@ -107,13 +86,13 @@ def run(job: Job, progress: Progress, say: Callable[[str], None]) -> dict[str, A
             _log(job, facts, progress, say)
 
     def keep(state: State) -> None:
-        write_adapter(adapted, job.out, target.entry.name, {**record, **asdict(state)})
+        write_adapter(adapted, job.out, base.name, {**record, **asdict(state)})
         train_log.draw(job.out)
 
     _keep_freed_memory()  # from here on: what reading the weights took goes back
     with _stop_signals() as stopped:
         one_run = Run(
-            decoder=Decoder(adapted, dtype(job.dtype, crew.device), job.fused),
+            decoder=Decoder(adapted, choose_dtype(job.dtype, crew.device), job.fused),
             weights=weights,
             examples=lambda start: _examples(examples, rows, job, start),
             validation=_validation(examples, job),
@@ -129,14 +108,6 @@ def run(job: Job, progress: Progress, say: Callable[[str], None]) -> dict[str, A
         if stopped() and job.plan.done(state) < 1:
             raise TrainError(f"stopped after {state.step} steps; run again with the same settings to go on")
     return _figures(job, state, record) if crew.first else {}
-
-
-def dtype(name: str, device: torch.device) -> torch.dtype:
-    """What products are made in."""
-    if name == "auto":
-        fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return torch.bfloat16 if fast else torch.float32
-    return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
 
 
 def _check(job: Job) -> None:
@@ -239,14 +210,6 @@ def _figures(job: Job, state: State, record: Mapping[str, Any]) -> dict[str, Any
         **{name: value for name, value in validation.items() if name.startswith("validation_loss")},
         "rows_by_kind": record["rows_by_kind"],
     }
-
-
-def _vocab(gguf: Gguf) -> Vocab:
-    """The tokenizer that the builder writes for these weights."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        tokenizer.write(gguf.vocabulary, path)
-        return Vocab(path)
 
 
 def _keep_freed_memory() -> None:

@@ -83,6 +83,16 @@ class HeadLoss(torch.autograd.Function):
         return slopes * d_total.to(slopes.dtype), None, None
 
 
+def head_likelihoods(x: Tensor, head: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each wanted token [n] its negative log-likelihood, and whether it is the likeliest."""
+    losses, likeliest = [], []
+    for rows, tokens in zip(x.split(_HEAD_ROWS), wanted.split(_HEAD_ROWS), strict=True):
+        logits = functional.linear(rows, head).float()
+        losses.append(functional.cross_entropy(logits, tokens, reduction="none"))
+        likeliest.append(logits.argmax(1) == tokens)
+    return torch.cat(losses), torch.cat(likeliest)
+
+
 def norm_of_sum(x: Tensor, added: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The sum, and its RMS norm."""
     x = x + added

@@ -19,7 +19,8 @@ import torch
 from foretype.model.backend import ModelError
 from foretype.model.train.checkpoint import State, load, save
 from foretype.model.train.crew import Crew
-from foretype.model.train.decoder import Decoder, Pack
+from foretype.model.train.decoder import Decoder
+from foretype.model.train.packs import packed, packs
 from foretype.model.train.rows import Example, Kind
 
 _LEAST_RATE = 0.05  # of the highest one, at the end
@@ -141,7 +142,7 @@ def validate(run: Run) -> dict[str, Any]:
     with torch.no_grad():
         for kind, examples in run.validation.items():
             mine = run.crew.share(examples)
-            total = sum(float(run.decoder.loss(_packed(run, pack))) for pack in _packs(mine, run.pack))
+            total = sum(float(run.decoder.loss(packed(pack, run.crew.device))) for pack in packs(mine, run.pack))
             sums[kind], counts[kind] = run.crew.sums(total, sum(one.learnt for one in mine))
     losses = {f"validation_loss_{kind}": round(sums[kind] / counts[kind], 4) for kind in sums if counts[kind]}
     every = sum(counts.values())
@@ -154,8 +155,8 @@ def _gradients(run: Run, examples: Sequence[Example]) -> tuple[float, int, int]:
     while True:
         try:
             total = 0.0
-            for pack in _packs(examples, run.pack):
-                loss = run.decoder.loss(_packed(run, pack))
+            for pack in packs(examples, run.pack):
+                loss = run.decoder.loss(packed(pack, run.crew.device))
                 loss.backward()
                 total += float(loss.detach())
             break
@@ -187,35 +188,6 @@ def _out_of_memory(error: BaseException) -> bool:
         or "can't allocate memory" in text
         or "out of memory" in text
     )
-
-
-def _packs(examples: Iterable[Example], most: int) -> Iterator[list[Example]]:
-    """Examples together as long as they have at most so many tokens."""
-    pack: list[Example] = []
-    size = 0
-    for one in examples:
-        if pack and size + len(one.tokens) > most:
-            yield pack
-            pack, size = [], 0
-        pack.append(one)
-        size += len(one.tokens)
-    if pack:
-        yield pack
-
-
-def _packed(run: Run, examples: Sequence[Example]) -> Pack:
-    tokens, places, wanted, begin = list[int](), list[int](), list[int](), 0
-    for one in examples:
-        tokens += one.tokens
-        places += [begin + one.start - 1] * (one.first - 1)
-        wanted += [one.tokens[one.start]] * (one.first - 1)
-        places += range(begin + one.start - 1, begin + len(one.tokens) - 1)
-        wanted += one.tokens[one.start :]
-        begin += len(one.tokens)
-    device = run.crew.device
-    on_device = (torch.tensor(values, device=device) for values in (tokens, places, wanted))
-    first, second, third = on_device
-    return Pack(first, tuple(len(one.tokens) for one in examples), second, third)
 
 
 def _norm(weights: Iterable[torch.nn.Parameter], wanted: int) -> float:

@@ -36,12 +36,19 @@ def program(name: str, suite: str, folder: Path) -> Path | None:
 
 
 def fetch(
-    name: str, package: str, suite: str, folder: Path, environment: Mapping[str, str], without: Iterable[str] = ()
+    name: str,
+    package: str,
+    suite: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    without: Iterable[str] = (),
+    libraries: Iterable[str] = (),
 ) -> Path:
     """Unpack a package with all it depends on, and write a script that starts its `usr/bin/NAME` with these libraries.
 
-    In the environment {prefix} stands for the folder; `without` are patterns of packages not to unpack. Raises
-    subprocess.CalledProcessError where apt cannot (no network, no such suite).
+    In the environment {prefix} stands for the folder; `without` are patterns of packages not to unpack, `libraries`
+    folders in it that hold libraries beside the usual ones. Raises subprocess.CalledProcessError where apt cannot (no
+    network, no such suite).
     """
     if found := program(name, suite, folder):
         return found
@@ -54,9 +61,9 @@ def fetch(
     script = folder / name
     exports = "".join(f'export {key}="{value.format(prefix=folder)}"\n' for key, value in environment.items())
     loader = next(folder.glob("usr/lib*/**/ld-linux-x86-64.so.2"))
-    libraries = f"{folder}/{_LIBRARIES}:{folder}/lib/x86_64-linux-gnu"
+    searched = ":".join(f"{folder}/{each}" for each in (_LIBRARIES, "lib/x86_64-linux-gnu", *libraries))
     script.write_text(
-        f'#!/bin/sh\n{exports}exec "{loader}" --library-path "{libraries}" "{folder}/usr/bin/{name}" "$@"\n'
+        f'#!/bin/sh\n{exports}exec "{loader}" --library-path "{searched}" "{folder}/usr/bin/{name}" "$@"\n'
     )
     script.chmod(0o755)
     (folder / _MARKER).write_text(_kind(name, suite))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -16,7 +16,7 @@ from foretype.model.progress import Progress
 REQUEST = FimRequest("a = ", "\n")
 # A failed server is looked at so seldom that a test says when.
 NEVER = Patience(slow_s=30, check_s=1, first_pause_s=3600, last_pause_s=3600)
-QUICK = Patience(slow_s=0.02, check_s=1, first_pause_s=0.01, last_pause_s=0.01)
+QUICK = Patience(slow_s=0.02, doubt_s=10, check_s=1, again_s=0.02, first_pause_s=0.01, last_pause_s=0.01)
 
 
 @dataclass
@@ -28,6 +28,7 @@ class FakeServer:
     sick: str = ""
     hangs: bool = False
     asked: list[FimRequest] = field(default_factory=list)
+    silent: threading.Event | None = None  # what a check waits for
     checks: int = 0
     checked: threading.Condition = field(default_factory=threading.Condition)
     closed: bool = False
@@ -47,6 +48,8 @@ class FakeServer:
         with self.checked:
             self.checks += 1
             self.checked.notify_all()
+        if self.silent:
+            assert self.silent.wait(10)
         return self.sick
 
     def checked_times(self, times: int) -> None:
@@ -178,6 +181,60 @@ def test_a_request_that_hangs_goes_on_locally_when_a_check_fails(both, server, m
     assert server.asked == [REQUEST] and model.asked == [REQUEST]
 
 
+def test_a_request_goes_on_locally_while_a_check_has_no_answer(both, server, model) -> None:
+    """And so does the next one; a check that is passed in the end takes the doubt away."""
+    backend = both(replace(QUICK, doubt_s=0.02))
+    server.checked_times(1)
+    server.hangs, server.silent = True, threading.Event()
+    assert [text(backend), text(backend)] == ["local", "local"]
+    assert len(server.asked) == 1 and (backend.name, backend.notice) == ("local-model", "")
+    server.hangs = False
+    server.silent.set()
+    until(lambda: backend.name == "openai:m")
+    assert text(backend) == "remote"
+
+
+def test_a_server_that_is_far_away_is_given_three_times_what_its_quickest_check_took(both, server, model) -> None:
+    backend = both(replace(QUICK, doubt_s=0.001))
+    server.checked_times(1)
+    backend._took_s = 100.0
+    server.hangs, server.silent = True, threading.Event()
+    cancel = Cancel()
+    threading.Thread(target=lambda: (server.checked_times(2), time.sleep(0.05), cancel.set())).start()
+    with pytest.raises(Cancelled):
+        backend.complete(REQUEST, cancel)
+    assert model.asked == []
+    server.silent.set()
+
+
+def test_a_silent_check_turns_nobody_away_while_there_is_no_local_model(server) -> None:
+    loading = threading.Event()
+
+    def open_local(progress: Progress) -> FakeModel:
+        assert loading.wait(10)
+        raise BackendError("no room")
+
+    server.silent = threading.Event()
+    backend = Failover(server, open_local, replace(QUICK, doubt_s=0.001))
+    server.checked_times(1)
+    assert [text(backend) for _ in range(3)] == ["remote"] * 3
+    loading.set()
+    server.silent.set()
+    backend.close()
+
+
+def test_a_server_that_passed_a_check_is_not_checked_again_at_once(both, server) -> None:
+    backend = both(replace(QUICK, again_s=3600))
+    server.checked_times(1)
+    until(lambda: not backend._checking)
+    cancel = Cancel()
+    server.hangs = True
+    threading.Timer(0.2, cancel.set).start()
+    with pytest.raises(Cancelled):
+        backend.complete(REQUEST, cancel)
+    assert server.checks == 1
+
+
 def test_a_slow_server_that_passes_its_checks_is_waited_for(both, server, model) -> None:
     server.hangs = True
     backend = both(QUICK)
@@ -189,7 +246,7 @@ def test_a_slow_server_that_passes_its_checks_is_waited_for(both, server, model)
 
 
 def test_giving_up_one_request_after_the_other_does_not_keep_it_from_being_checked(both, server) -> None:
-    backend = both(Patience(slow_s=0.05, first_pause_s=3600, last_pause_s=3600))
+    backend = both(Patience(slow_s=0.05, doubt_s=10, again_s=0, first_pause_s=3600, last_pause_s=3600))
     server.checked_times(1)
     server.hangs, server.sick = True, "gpu:8000 does not answer"
 
