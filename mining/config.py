@@ -52,6 +52,7 @@ class Config:
     max_data_share: float = 0.6
     version_bump_share: float = 0.1
     duplicate_similarity: float = 0.8
+    grouping: bool = True  # rows are of hunks that belong together; else of a commit as a whole
     half_typed_share: float = 0.25  # of groups: the last edit has only begun
     done_share: float = 0.25  # of groups: a row that says that all is done
     left_alone_share: float = 0.25  # of groups: a row of lines that the commit left alone

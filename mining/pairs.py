@@ -43,7 +43,8 @@ def commit_rows(one: Survivor, origin: Origin, config: Config) -> Iterator[Row]:
     files = _open(one)
     shares = split.Shares(config.half_typed_share, config.done_share, config.left_alone_share)
     # all hunks of a renaming are one group, which is not for the scores of pairs to find
-    groups = [touched(files, one.trees)] if one.renames else relate.groups(files, one.commit.message, one.trees)
+    whole = one.renames or not config.grouping
+    groups = [touched(files, one.trees)] if whole else relate.groups(files, one.commit.message, one.trees)
     for number, group in enumerate(groups):
         why = (f"group {number + 1} of {len(groups)}", f"{len(group)} hunks" if len(group) > 1 else "1 hunk")
         key = f"{config.seed} {one.commit.sha} {number}"

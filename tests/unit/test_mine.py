@@ -47,6 +47,15 @@ def _bytes(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.glob("*.zst")}
 
 
+def test_without_grouping_a_commit_is_one_group(two: list[Source], tmp_path: Path) -> None:
+    def groups(config: Config) -> set[str]:
+        _mine(two, tmp_path / config.digest, config)
+        said = [why for row in _rows(tmp_path / config.digest) for why in row.origin.why]
+        return {why.partition(" of ")[2] for why in said if why.startswith("group ")}
+
+    assert groups(replace(CONFIG, grouping=False)) == {"1"} < groups(CONFIG)
+
+
 def test_rows_are_written_split_counted_and_read_again(two: list[Source], tmp_path: Path) -> None:
     said = _mine(two, tmp_path / "out")
     found = _rows(tmp_path / "out")

@@ -233,6 +233,7 @@ def test_licences(tmp_path: Path, files: dict[str, str], found: list[str], allow
     with History(repository(tmp_path / "r", [Made(files)])) as history:
         assert licences(history) == found
     assert (refusal(found, Config().licences) == "") is allowed
+    assert refusal(found, ("any",)) == ""  # one's own code
 
 
 def test_the_licence_of_this_project_is_recognised() -> None:
