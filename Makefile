@@ -81,9 +81,11 @@ ifneq ($(CROSSFILE),)
 endif
 	@$(BIN)/python -m foretype.eval.figures $(FIGURES) README.md
 
-# An hour or more. SOAK names clones whose changes are typed into the real server with the real model for SOAK_MINUTES.
+# An hour or more. SOAK names clones whose changes are typed into the real server with the real model for SOAK_MINUTES,
+# SOAK_SPEED times as fast as people type.
 SOAK ?=
 SOAK_MINUTES ?= 24
+SOAK_SPEED ?= 10
 TRIED := $(VENV)/reliability
 reliability: $(STAMP)-test ## fuzzing, kills and faults at full size, SOAK="clone ...": a soak; rewrites docs/reliability.md
 	@rm -rf $(TRIED) && mkdir -p $(TRIED)
@@ -91,7 +93,7 @@ reliability: $(STAMP)-test ## fuzzing, kills and faults at full size, SOAK="clon
 	-FORETYPE_KILLS=50 $(BIN)/pytest tests/e2e/test_kills*.py tests/e2e/test_events_kill.py -o junit_family=xunit1 --junitxml $(TRIED)/kills.xml
 	-$(BIN)/pytest tests/e2e/test_faults*.py -o junit_family=xunit1 --junitxml $(TRIED)/faults.xml
 ifneq ($(SOAK),)
-	-$(BIN)/foretype eval soak $(SOAK) --minutes $(SOAK_MINUTES) --json > $(TRIED)/soak.json
+	-$(BIN)/foretype eval soak $(SOAK) --minutes $(SOAK_MINUTES) --speed $(SOAK_SPEED) --json > $(TRIED)/soak.json
 endif
 	$(BIN)/python -m foretype.eval.reliability $(TRIED)/*.xml --soak $(TRIED)/soak.json --into docs/reliability.md
 

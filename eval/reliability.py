@@ -63,10 +63,13 @@ def _row(row: Mapping[str, Any], figures: Mapping[str, Any]) -> tuple[str, ...]:
 def soak(said: Mapping[str, Any]) -> str:
     """What `foretype eval soak` found, as a line."""
     return (
-        f"{said['keys']:,} keys in {said['seconds'] / 60:.0f} minutes with {said['model']}, seed {said['seed']}, at "
-        f"revision `{said['revision']}`: memory {said['resident_growth']:+.1%} after the first tenth, threads "
-        f"{said['threads_early']} then {said['threads_late']}, descriptors {said['descriptors_early']} then "
-        f"{said['descriptors_late']}, {said['stale_answers']} answers for a stale version.\n"
+        f"{said['keys']:,} keys in {said['seconds'] / 60:.0f} minutes, {said['speed']:g} times as fast as people type, "
+        f"with {said['model']}, seed {said['seed']}, at revision `{said['revision']}`: memory "
+        f"{said['resident_growth']:+.1%} after the first tenth ({said['resident_mib_early']:,.0f} to "
+        f"{said['resident_mib_late']:,.0f} MiB), threads {said['threads_early']} then {said['threads_late']}, "
+        f"descriptors {said['descriptors_early']} then {said['descriptors_late']}; {said['shown']} times ghost text, "
+        f"{said['stale_answers']} answers for a stale version; {said['changes']:,} changes of documents, "
+        f"{said['unaccounted']} of them not accounted for in the event log.\n"
     )
 
 

@@ -1,9 +1,10 @@
 """`foretype eval soak`: whether the server stays what it was after minutes of typing.
 
-Plays typing traces, one after another and at their own pace, to one real server, and watches its processes from
-outside: resident memory, threads, open descriptors. How long its event loop was away is the server's own figure
+Plays typing traces, one after another and at their own pace or faster, to one real server, and watches its processes
+from outside: resident memory, threads, open descriptors. How long its event loop was away is the server's own figure
 (`lsp/watch.py`). Each request is followed by a question that the server answers at once: when that answer is here, the
-server has read the request, and no text for an older one may come any more.
+server has read the request, and no text for an older one may come any more. Next edits are on, and so is the event log,
+in a folder of its own, in which each change of a document has to be found again afterwards.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from foretype.eval import replay
+from foretype.eval.log import accounts
+from foretype.eval.log.accounts import Accounts
 from foretype.eval.provenance import revision
 from foretype.eval.typing import traces
 from foretype.eval.typing.checkout import Checkout
@@ -44,6 +47,7 @@ _KEYS = 400
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("repositories", nargs="+", type=Path, metavar="REPO", help="a clone, bare or not")
     parser.add_argument("--minutes", type=float, default=10.0, metavar="M", help="default: %(default)s")
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="of the typist: 10 types tenfold fast")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of commits and pauses (default: %(default)s)")
     parser.add_argument("--model", help="a name or a path, as the option model.name")
     parser.add_argument("--adapter", help="as the option model.adapter")
@@ -56,11 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, serve: Sequence[str | Path] = SERVE) -> int:
     """Types for so long and prints what was seen; the exit status, 1 if a bound does not hold."""
     try:
-        if args.minutes <= 0:
-            raise replay.UsageError("--minutes must be positive")
+        if args.minutes <= 0 or args.speed <= 0:
+            raise replay.UsageError("--minutes and --speed must be positive")
         options = replay.server_options(args)
         options.setdefault("model", {}).setdefault("share", False)  # else the engine is nobody's child
-        figures = soak(args.repositories, 60 * args.minutes, args.seed, options, serve)
+        for section in ("telemetry", "edits"):
+            options.setdefault(section, {}).setdefault("enabled", True)
+        figures = soak(args.repositories, 60 * args.minutes, args.speed, args.seed, options, serve)
     except (replay.UsageError, HistoryError) as error:
         return _complain(str(error), 2)
     except (ServerError, ServerEnded, TimeoutError, OSError, KeyboardInterrupt) as error:
@@ -70,7 +76,12 @@ def run(args: argparse.Namespace, serve: Sequence[str | Path] = SERVE) -> int:
 
 
 def soak(
-    repositories: Sequence[Path], seconds: float, seed: int, options: dict[str, Any], serve: Sequence[str | Path]
+    repositories: Sequence[Path],
+    seconds: float,
+    speed: float,
+    seed: int,
+    options: dict[str, Any],
+    serve: Sequence[str | Path],
 ) -> dict[str, Any]:
     """Figures of one server after so many seconds of typing. Raises `HistoryError`, `ServerError`, `ServerEnded`."""
     with tempfile.TemporaryDirectory(prefix="foretype-soak-", ignore_cleanup_errors=True) as folder, ExitStack() as end:
@@ -80,10 +91,12 @@ def soak(
             end.enter_context(closing(Checkout(path, root / str(number), Path(folder) / f"index{number}")))
             for number, path in enumerate(repositories)
         ]
-        client = OrderedClient.start(serve)
+        data = Path(folder) / "data"
+        client = OrderedClient.start(serve, env={"FORETYPE_DATA": str(data)})
         server = ForetypeServer(root, options, client=client)
-        end.callback(server.stop)
-        clock = _Clock(time.monotonic() + seconds)
+        stop = end.enter_context(ExitStack())
+        stop.callback(server.stop)
+        clock = _Clock(time.monotonic() + seconds, speed)
         looks = _Looks(client.process.pid, min(_LOOK_S, seconds / _LOOKS))
         end.callback(looks.stop)
         try:
@@ -94,8 +107,11 @@ def soak(
         except _OverError:
             pass
         looks.stop()
-        status = client.request("foretype/status", timeout=60)
-        return _figures(looks.seen, status, server.counts(), client, seconds) | {
+        status, counts = client.request("foretype/status", timeout=60), server.counts()
+        stop.close()
+        log = accounts.read(data / "events.sqlite3") if options["telemetry"]["enabled"] else None
+        return _figures(looks.seen, status, counts, client, log, seconds) | {
+            "speed": speed,
             "model": server.model,
             "seed": seed,
             "options": options,
@@ -106,7 +122,7 @@ def soak(
 class OrderedClient(Client):
     """Counts as `stale` the texts for a request that came after the server had read a newer one, by their numbers."""
 
-    asked = stale = 0
+    asked = stale = changes = 0
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -123,6 +139,10 @@ class OrderedClient(Client):
                 if self._responses.pop(fence, None):  # it was quicker than this
                     self._passed(fence)
         return number
+
+    def change(self, uri: str, *changes: dict[str, Any]) -> int:
+        self.changes += 1
+        return super().change(uri, *changes)
 
     def _receive(self, message: dict[str, Any]) -> None:
         number, result = message.get("id"), message.get("result")
@@ -183,15 +203,15 @@ class _OverError(Exception):
 
 
 class _Clock:
-    """Pauses as long as they are, until the end."""
+    """Pauses until the end, shorter than they are by the factor `speed`."""
 
-    def __init__(self, end: float) -> None:
-        self._end = end
+    def __init__(self, end: float, speed: float) -> None:
+        self._end, self._speed = end, speed
 
     def wait(self, ms: float, busy: Callable[[], bool]) -> None:
-        left = self._end - time.monotonic()
-        time.sleep(max(0.0, min(ms / 1000, left)))
-        if ms / 1000 >= left:
+        left, seconds = self._end - time.monotonic(), ms / 1000 / self._speed
+        time.sleep(max(0.0, min(seconds, left)))
+        if seconds >= left:
             raise _OverError
 
 
@@ -220,21 +240,33 @@ def _below(trace: Trace, folder: str) -> Trace:
 
 
 def _figures(
-    seen: Sequence[Look], status: dict[str, Any], counts: dict[str, int], client: OrderedClient, seconds: float
+    seen: Sequence[Look],
+    status: dict[str, Any],
+    counts: dict[str, int],
+    client: OrderedClient,
+    log: Accounts | None,
+    seconds: float,
 ) -> dict[str, Any]:
-    """Before and after are the second tenth and the last."""
+    """Before and after are the second tenth and the last; `resident_mib` are looks at even distances."""
     tenth = max(1, len(seen) // 10)
     early, late = seen[tenth : 2 * tenth], seen[-tenth:]
     if not early:
         raise ServerError("too short to compare memory: give more --minutes")
     before, after = (statistics.median(look.resident_mib for look in part) for part in (early, late))
     growth, loop = after / before - 1, status["loop"]
-    bounds = {"resident_growth": growth > MOST_GROWTH, "stale_answers": client.stale > 0}
+    log = log or Accounts(client.changes, 0, 0, 0)
+    unaccounted = abs(client.changes - log.changes) + log.open + log.missing + log.dropped
+    bounds = {
+        "resident_growth": growth > MOST_GROWTH,
+        "stale_answers": client.stale > 0,
+        "unaccounted": unaccounted > 0,
+    }
     return {
         "seconds": seconds,
         "resident_mib_early": round(before, 1),
         "resident_mib_late": round(after, 1),
         "resident_growth": round(growth, 4),
+        "resident_mib": [round(look.resident_mib) for look in seen[:: max(1, len(seen) // _LOOKS)]],
         "threads_early": early[0].threads,
         "threads_late": late[-1].threads,
         "descriptors_early": early[0].descriptors,
@@ -244,6 +276,9 @@ def _figures(
         "requests": counts["requests"],
         "shown": status["counts"].get("shown", 0),
         "stale_answers": client.stale,
+        "changes": client.changes,
+        "unaccounted": unaccounted,
+        **{f"logged_{name}": value for name, value in asdict(log).items()},
         "broken": [name for name, is_broken in bounds.items() if is_broken],
     }
 
@@ -256,6 +291,8 @@ def table(figures: dict[str, Any]) -> str:
         "event loop       late by {loop_late_ms_max:.0f} ms at most, {loop_over_20_ms} times over 20 ms;"
         " at work for {loop_busy_ms_max:.0f} ms, {loop_busy_over_20_ms} times",
         "keys             {keys}; {requests} requests, {shown} shown, {stale_answers} answered for an older request",
+        "event log        {changes} changes of documents, {logged_changes} logged; {logged_open} rows left open,"
+        " {logged_missing} missing, {logged_dropped} dropped",
     )
     lines = [row.format(**figures) for row in rows]
     if figures["loop_over_20_ms"] > figures["loop_busy_over_20_ms"]:

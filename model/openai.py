@@ -46,6 +46,7 @@ from foretype.model.backend import (
     FimResult,
     no_edits,
 )
+from foretype.model.connections import Connections
 from foretype.model.fim import FAMILIES, crop, render
 from foretype.model.sent import UNNAMED, Sent, Trail
 from foretype.model.sse import read_answer, read_start, said
@@ -92,8 +93,11 @@ class OpenAIBackend:
         self._chars = (prefix_chars, suffix_chars)
         # Whether to send fields beyond the common ones; learned from the first answer.
         self._extras = True
-        self._client = httpx.AsyncClient(
-            headers=_headers(api_key_env), timeout=timeout_s, follow_redirects=False, trust_env=not self._local
+        headers = _headers(api_key_env)
+        self._connections = Connections(
+            lambda: httpx.AsyncClient(
+                headers=headers, timeout=timeout_s, follow_redirects=False, trust_env=not self._local
+            )
         )
         self._trail = trail or Trail()
         self._closed = False
@@ -153,16 +157,16 @@ class OpenAIBackend:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._client.aclose()
+        await self._connections.aclose()
 
     async def _health(self, timeout_s: float) -> str:
         path = self._url.path.removesuffix("/completions").removesuffix("/v1")
-        request = self._client.build_request("GET", self._url.copy_with(path=f"{path}/health"))
-        request.headers.pop("Authorization", None)
         self._trail.put(Sent(int(time.time() * 1000), self._server, self._local, 0))
         try:
-            async with asyncio.timeout(timeout_s):
-                response = await self._client.send(request, stream=True)
+            async with asyncio.timeout(timeout_s), self._connections.client() as client:
+                request = client.build_request("GET", self._url.copy_with(path=f"{path}/health"))
+                request.headers.pop("Authorization", None)
+                response = await client.send(request, stream=True)
                 await response.aclose()
         except (TimeoutError, httpx.TimeoutException):
             return f"{self._server} does not answer"
@@ -177,8 +181,8 @@ class OpenAIBackend:
         sent = "".join(prompt.values())
         stop = self._family.stop if self._family else ()
         try:
-            async with asyncio.timeout(self._timeout_s), self._turns.turn():
-                response = await self._send(request, prompt, give_up_at=start + self._timeout_s)
+            async with asyncio.timeout(self._timeout_s), self._turns.turn(), self._connections.client() as client:
+                response = await self._send(client, request, prompt, give_up_at=start + self._timeout_s)
                 try:
                     if response.status_code != 200:
                         raise BackendError(await self._refusal(response, sent))
@@ -192,16 +196,16 @@ class OpenAIBackend:
         except httpx.HTTPError as error:
             raise BackendError(f"{self._server} broke off its answer ({type(error).__name__}); try again") from None
 
-    async def _send(self, request: FimRequest, prompt: dict[str, str], give_up_at: float) -> httpx.Response:
+    async def _send(
+        self, client: httpx.AsyncClient, request: FimRequest, prompt: dict[str, str], give_up_at: float
+    ) -> httpx.Response:
         """The response, its body unread, after trying again where that can help: until then nothing was answered."""
         extras, attempt = self._extras, 0
         while True:
             content = json.dumps(self._body(request, prompt, extras)).encode()
             self._trail.put(self._sent(request, len(content)))
             try:
-                response = await self._client.send(
-                    self._client.build_request("POST", self._url, content=content), stream=True
-                )
+                response = await client.send(client.build_request("POST", self._url, content=content), stream=True)
             except httpx.TimeoutException:
                 raise
             except httpx.TransportError as error:

@@ -28,7 +28,8 @@ _WORD_BYTES = {
     bytes([code]) for code in (*b"_$0123456789", *range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1))
 }
 _WORD_BYTES |= {bytes([code]) for code in range(0x80, 0x100)}
-_KEPT_BYTES = 6 << 20  # of source; their trees take some twenty times as much
+_KEPT_BYTES = 3 << 20  # of source; their trees take some twenty times as much
+_VERSIONS = 3  # of one file: what it was, what it is, and one more
 
 
 @dataclass(frozen=True)
@@ -154,10 +155,16 @@ class _Memory:
                 return None
             file = self._files[key] = Parsed(path, language, source, parser.parse(source))
             self._bytes += len(source)
+            versions = [other for other in self._files if other[:2] == key[:2]]
+            for other in versions[:-_VERSIONS]:
+                self._forget(other)
             while self._bytes > _KEPT_BYTES and len(self._files) > 1:
-                (_, _, oldest), _ = self._files.popitem(last=False)
-                self._bytes -= len(oldest)
+                self._forget(next(iter(self._files)))
             return file
+
+    def _forget(self, key: tuple[str, str, bytes]) -> None:
+        del self._files[key]
+        self._bytes -= len(key[2])
 
 
 _memory = _Memory()

@@ -29,11 +29,20 @@ def test_a_short_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     with StubOpenAI() as stub:
         stub.script = lambda prompt, suffix: "print(a)"
         given = [f"{a}.{b}={json.dumps(value)}" for a, pairs in options(stub.url).items() for b, value in pairs.items()]
-        words = [str(tmp_path), "--minutes", "0.05", "--json", *(word for item in given for word in ("--set", item))]
+        words = [
+            str(tmp_path),
+            "--minutes",
+            "0.1",
+            "--speed",
+            "2",
+            "--json",
+            *(word for item in given for word in ("--set", item)),
+        ]
         status = soak.run(parser.parse_args(words), SERVE)
     figures = json.loads(capsys.readouterr().out)
     assert status == bool(figures["broken"])
     assert figures["stale_answers"] == 0
+    assert figures["changes"] == figures["logged_changes"] > 2 and figures["unaccounted"] == 0
     assert figures["keys"] > 2
     assert figures["resident_mib_early"] > 10
     assert figures["threads_late"] >= 2

@@ -7,7 +7,7 @@ from http.server import ThreadingHTTPServer
 import pytest
 from completion_server import REQUEST, Handler, backends, drop, error, failure, good, serving, status
 
-from foretype.model import openai, sse
+from foretype.model import connections, openai, sse
 from foretype.model.backend import Cancel, Cancelled
 
 
@@ -166,3 +166,15 @@ def test_closing_ends_a_request_that_waits(connect, server):
     with pytest.raises(Cancelled):
         backend.complete(REQUEST, Cancel())
     assert server.hung_up.wait(2)
+
+
+def test_given_up_requests_do_not_use_up_the_connections(connect, server, monkeypatch):
+    monkeypatch.setattr(connections, "MOST_GIVEN_UP", 1)
+    backend = connect(lambda handler: handler.wait_for_hang_up(), good)
+    first = backend._connections._current.http
+    cancel = Cancel()
+    threading.Thread(target=lambda: server.arrived.wait(2) and cancel.set()).start()
+    with pytest.raises(Cancelled):
+        backend.complete(REQUEST, cancel)
+    assert backend.complete(REQUEST, Cancel()).text == "1 + 1"
+    assert first.is_closed
