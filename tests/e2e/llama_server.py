@@ -5,6 +5,7 @@ FORETYPE_LLAMA_SERVER names another one. It is given the weights that the catalo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import debian
 
 from foretype.model import store
 
-NAME, PACKAGE, SUITE = "llama-server", "llama.cpp", "forky"  # the first release that has it
+NAME, PACKAGE = "llama-server", "llama.cpp"
+SUITES = ("forky", "sid")  # the first release that has it, and where it comes from while that one is in the making
 FOLDER = Path(sys.prefix) / "llama.cpp"
 _PRIVATE = "usr/lib/x86_64-linux-gnu/llama"
 # one of the many that it would choose from: Haswell's instructions are those that a CI machine has for certain
@@ -26,7 +28,7 @@ def program() -> Path | None:
     """The program's path, or None where it is not there."""
     if named := os.environ.get("FORETYPE_LLAMA_SERVER"):
         return Path(named)
-    return debian.program(NAME, SUITE, FOLDER)
+    return next(filter(None, (debian.program(NAME, suite, FOLDER) for suite in SUITES)), None)
 
 
 def weights() -> Path | None:
@@ -58,5 +60,15 @@ def is_well(url: str) -> bool:
         return False
 
 
+def fetch() -> Path:
+    """Raises subprocess.CalledProcessError where apt cannot."""
+    if found := program():
+        return found
+    for suite in SUITES[:-1]:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return debian.fetch(NAME, PACKAGE, suite, FOLDER, _ENVIRONMENT, libraries=[_PRIVATE])
+    return debian.fetch(NAME, PACKAGE, SUITES[-1], FOLDER, _ENVIRONMENT, libraries=[_PRIVATE])
+
+
 if __name__ == "__main__" and debian.available():
-    sys.stdout.write(f"{debian.fetch(NAME, PACKAGE, SUITE, FOLDER, _ENVIRONMENT, libraries=[_PRIVATE])}\n")
+    sys.stdout.write(f"{fetch()}\n")
