@@ -37,6 +37,9 @@ class OnnxEngine:
         options.intra_op_num_threads = threads or cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Its arena never gives back: what an edit checked at once took (logits of a hundred tokens are 60 MiB) stayed,
+        # and memory grew by 13 % in 45,000 keys. Without it a step takes as long, or less (0.83 to 1.02).
+        options.enable_cpu_mem_arena = False
         path = path / "model.onnx" if path.is_dir() else path
         try:
             self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
