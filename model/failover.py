@@ -53,15 +53,15 @@ class Remote(Protocol):
 @dataclass(frozen=True)
 class Patience:
     """Seconds. After `slow_s` without an answer the server is checked, but not within `again_s` of a check that it
-    passed. A check that says nothing for `doubt_s`, or three times what the quickest took, is reason enough to answer
-    elsewhere: a request to a server that hangs goes on there after `slow_s` and that. Only `check_s` of silence is a
-    failure. A server that failed is checked after `first_pause_s`, then after twice that each time up to
-    `last_pause_s`, but not when nobody has asked for `awake_s`."""
+    passed. A check that says nothing for `doubt_s`, or for up to twice that if the quickest one took a third of it, is
+    reason enough to answer elsewhere: a request to a server that hangs goes on there after `slow_s` and that. Only
+    `check_s` of silence is a failure. A server that failed is checked after `first_pause_s`, then after twice that each
+    time up to `last_pause_s`, but not when nobody has asked for `awake_s`."""
 
     slow_s: float = 0.1
     doubt_s: float = 0.15
     check_s: float = 1.0
-    again_s: float = 0.5
+    again_s: float = 0.2
     first_pause_s: float = 0.5
     last_pause_s: float = 30.0
     awake_s: float = 60.0
@@ -85,7 +85,7 @@ class Failover:
         self._down = ""
         self._checking = self._doubted = False
         self._passed_at = -math.inf
-        self._took_s = math.inf  # the quickest check that was passed
+        self._took_s = 0.0  # the quickest check that was passed
         self._flying: set[Cancel] = set()
         self._asked_at = self._check_at = time.monotonic()
         self._pause_s = 0.0
@@ -216,7 +216,7 @@ class Failover:
     def _doubt_s(self) -> float:
         with self._changed:
             far = 3 * self._took_s
-        return max(self._patience.doubt_s, far if far < math.inf else 0.0)
+        return min(max(self._patience.doubt_s, far), 2 * self._patience.doubt_s)
 
     def _doubt(self) -> None:
         """The check has no answer yet: whoever waits need not wait for it, if there is somebody else to ask."""
@@ -245,7 +245,7 @@ class Failover:
             if self._down:
                 log.info("%s answers again", self._remote.name)
             self._down = ""
-            self._passed_at, self._took_s = time.monotonic(), min(self._took_s, took_s)
+            self._passed_at, self._took_s = time.monotonic(), min(self._took_s or took_s, took_s)
             if self._flying:
                 self._due(self._passed_at + self._patience.again_s)
 
