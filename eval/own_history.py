@@ -106,6 +106,8 @@ def learn(found: Sequence[Source], out: Path, args: argparse.Namespace, progress
     job = replace(command.job(args), pairs=(pairs,), out=under_way / "adapter", adapter=start, validation_rows=0)
     form = job.layout.edits
     before = judge.judge(rows, args.model, start, form, args.dtype, progress)
+    if not before:
+        raise HistoryError(f"no row of the newest commits fits into a prompt (what was mined is in {pairs})")
     train_job.run(job, progress, say)
     after = judge.judge(rows, args.model, job.out, form, args.dtype, progress)
     changes = likelihood.compare(before, after)
@@ -156,7 +158,7 @@ def _keep(adapter: Path, out: Path) -> None:
 
 def _said(changes: Sequence[Change], start: str, kept: Path | None) -> str:
     change = changes[0]
-    lines = [f"the {change.rows} rows of the {change.commits} newest commits, which no training has seen:", ""]
+    lines = [f"the {change.rows} rows of the {change.commits} newest commits, which this training has not seen:", ""]
     lines += [likelihood.table(changes, (start, "your own"))]
     if kept is None:
         lines += [f"Not kept: it does not tell the newest commits better than {start}, which stays."]
