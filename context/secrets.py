@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 HIDDEN = "<secret>"
 
+# The only secret of several lines. Without its end it goes on to the end of the text.
+_KEY = r"-----BEGIN\ (?:[A-Z0-9]+\ )*PRIVATE\ KEY(?:\ BLOCK)?-----[\s\S]*?(?:-----END[^-]*-----|\Z)"
+_PRIVATE_KEY = re.compile(_KEY)
 # Shapes as their issuers document them, or as gitleaks' default rules have them where they do not.
 _SHAPES = re.compile(
+    rf"(?P<private_key>{_KEY})"
     r"""
-    (?P<private_key>-----BEGIN\ (?:[A-Z0-9]+\ )*PRIVATE\ KEY(?:\ BLOCK)?-----[\s\S]*?(?:-----END[^-]*-----|\Z))
   | \b(?P<aws_key>(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16})\b
   | \b(?P<github>gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})
   | \b(?P<gitlab>glpat-[\w-]{20,})
@@ -86,12 +89,30 @@ def secret(text: str) -> bool:
 
 def redact(text: str) -> str:
     """The text with `HIDDEN` in the place of each secret; the line ends inside of one are kept."""
+    return hide(text, ((start, end) for start, end, _ in spans(text)))
+
+
+def hide(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """The text with `HIDDEN` in each of these places, from one character up to another. They may overlap."""
     parts, done = [], 0
-    for start, end, _ in sorted(spans(text)):
+    for start, end in sorted(places):
         if start >= done:
-            parts += [text[done:start], HIDDEN, "\n" * text.count("\n", start, end)]
-            done = end
+            parts += [text[done:start], HIDDEN]
+        parts.append("\n" * text.count("\n", max(start, done), end))
+        done = max(done, end)
     return "".join([*parts, text[done:]])
+
+
+def begins(text: str, at: int) -> int:
+    """From where on a text has to be looked at so that no secret behind `at` is missed: the beginning of the line, or
+    of the private key that it is in."""
+    line = text.rfind("\n", 0, max(0, at)) + 1
+    for key in _PRIVATE_KEY.finditer(text):
+        if key.start() >= line:
+            break
+        if key.end() > at:
+            return key.start()
+    return line
 
 
 def spans(text: str) -> Iterator[tuple[int, int, str]]:

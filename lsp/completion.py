@@ -16,7 +16,7 @@ from foretype.lsp import gate, policy
 from foretype.lsp.options import Options
 from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
 from foretype.lsp.project import Gathering
-from foretype.lsp.trim import Place, trim
+from foretype.lsp.trim import Place, trim, with_line_ends
 from foretype.model import confident
 from foretype.model.backend import Backend, Cancel, ContextFile, FimRequest, FimResult
 
@@ -60,6 +60,7 @@ def complete(
         return Nothing("unsure", stages_ms, figures, trimmed.fired)
     if not ask.explicit and figures.confidence is not None and figures.confidence < options.completion.gate:
         return Nothing("gated", stages_ms, figures, trimmed.fired)
+    text = with_line_ends(text, place)
     return Suggestion(secrets.token_hex(6), text, stages_ms, trimmed.fired, figures, confidence=figures.confidence)
 
 
@@ -89,7 +90,7 @@ def _request(
     end = syntax.node_end(place.prefix, place.suffix, place.language) if place.multi else None
 
     def stop(said: str) -> int | None:
-        listen(said)
+        listen(with_line_ends(said, place))
         return end(said) if end else None
 
     snippets = project.snippets(ask.snapshot, ask.line, ask.column, options) if project else ()

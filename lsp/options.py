@@ -163,7 +163,7 @@ class EditsOptions:
     model: str = _option(
         "due",
         "Places that the model is asked about where no rule can tell: none, where something is known to be due, or all "
-        "that are likely.",
+        "that are likely. It is the model of ghost text: nothing is asked while `completion.enabled` is off.",
         choices=("off", "due", "likely"),
         workspace="only off",
     )

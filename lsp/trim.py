@@ -61,6 +61,16 @@ def trim(text: str, place: Place) -> Trimmed:
             return Trimmed(text, tuple(fired))
 
 
+def with_line_ends(text: str, place: Place) -> str:
+    """The answer with the line ends that the document has at the cursor, which are what its editor puts in; as it is
+    where the document has none there."""
+    for around, at in ((place.suffix, place.suffix.find("\n")), (place.prefix, place.prefix.rfind("\n"))):
+        if at >= 0:
+            end = "\r\n" if around[max(0, at - 1) : at] == "\r" else "\n"
+            return text.replace("\r\n", "\n").replace("\n", end)
+    return text
+
+
 def invisible(text: str, place: Place) -> str:
     """Drops what an editor does not show: control characters, overrides of writing direction, zero-width characters.
 

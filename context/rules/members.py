@@ -80,7 +80,8 @@ def declared_field(view: View, change: SymbolChange, before: Parsed) -> Outcome:
     text = f", {new.name}: {fields[new.name]}"
     why = f"{new.name} was added to {new.container}"
     patch = Patch(file.path, anchor.end_byte, anchor.end_byte, text, "field", why, _CONFIDENCE)
-    return Outcome((patch, *_assigned(file, rows, order, new.name)))
+    patches = (patch, *_assigned(file, rows, order, new.name))
+    return Outcome(tuple(replace(row, whole=node.start_byte) for row in patches))
 
 
 def plain_class(view: View, change: SymbolChange, before: Parsed) -> Outcome:
@@ -169,7 +170,7 @@ def _assigned(file: Parsed, rows: dict[str, _Assignment], order: Sequence[str], 
     indent = file.source[first : anchor.node.start_byte].decode("utf-8", "replace")
     end = ";" if file.text(anchor.node).endswith(";") else ""
     line = f"{anchor.receiver}.{prefix}{name.lstrip('_')} = {name}{end}"
-    break_ = "\r\n" if file.lines[file.line(first)].endswith(b"\r\n") else "\n"
+    break_ = file.line_break(first)
     why = f"{name} is kept like the others"
     if at:
         where, text = anchor.node.end_byte, f"{break_}{indent}{line}"

@@ -1,8 +1,7 @@
-"""A file was moved, or a definition from one file to another: the imports of it follow.
+"""A file was moved: the imports of it follow, and its own relative ones.
 
-A statement that imports nothing else gets another module; of one that imports more, the moved name goes to a statement
-of its own, or to one that imports from there already. Only what names its module is rewritten: where a package hands on
-what it imports, the package's own statement is what changes.
+Only what names its module is rewritten: where a package hands on what it imports, the package's own statement is what
+changes. Of definitions that were moved from one file to another, `moved_names.py` knows.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from tree_sitter import Node
 from foretype.context.next_edit import EditedFile
 from foretype.context.rules import change as changes
 from foretype.context.rules import module_names, scopes, uses
-from foretype.context.rules.change import SymbolChange
 from foretype.context.rules.patches import Outcome, Patch
 from foretype.context.rules.trees import Parsed
 from foretype.context.rules.view import View, family_of
 from foretype.context.symbols import Import
 
+REASON = "import"
 _ALIKE = 0.7  # of the lines, for a file that went and one that came to be one that was moved
-_REASON = "import"
 
 
 def moved_files(edited: Sequence[EditedFile]) -> dict[str, str]:
@@ -40,7 +38,7 @@ def moved_files(edited: Sequence[EditedFile]) -> dict[str, str]:
     return moved
 
 
-def files_carried(view: View, edited: Sequence[EditedFile]) -> Outcome:
+def carried(view: View, edited: Sequence[EditedFile]) -> Outcome:
     """What the moves of files call for: in the files that import them, and in their own relative imports."""
     patches: list[Patch] = []
     texts = {file.path: file for file in edited}
@@ -50,34 +48,35 @@ def files_carried(view: View, edited: Sequence[EditedFile]) -> Outcome:
         for path in _importers(view, old, before) if before is not None else ():
             file = view.file(path) if path not in (old, new) else None
             if file is not None:
-                patches += [Patch(path, *row, _REASON, why, 0.98) for row in _of_module(view, file, old, new)]
+                patches += [Patch(path, *row, REASON, why, 0.98) for row in _of_module(view, file, old, new)]
         own = view.file(new)
         if own is not None:
-            patches += [Patch(new, *row, _REASON, why, 0.95) for row in _own(view, own, old)]
+            patches += [Patch(new, *row, REASON, why, 0.95) for row in _own(view, own, old)]
     return Outcome(tuple(patches))
 
 
-def carried(view: View, change: SymbolChange, before: Parsed) -> Outcome:
-    """What the move of a definition from one file to another calls for."""
-    if change.before is None or change.after is None or family_of(change.path) not in _MODULE:
-        return Outcome()
-    old, new, name = change.before.path, change.path, change.name
-    former = view.file(old)
-    if former is None or any(row.role in ("import", "bind") for row in scopes.mentions(former, name)):
-        return Outcome()  # moved as a file, or handed on under its old name
-    patches: list[Patch] = []
-    left: list[tuple[str, int]] = []
-    why = f"{name} was moved to {new}"
-    for use in uses.top_level(view, old, name):
-        file, node = use.file, use.mention.node
-        if use.mention.role == "import" and use.mention.other is not None and file.path not in (old, new):
-            rows = list(_of_name(view, file, use.mention.other, node, old, new))
-            patches += [Patch(file.path, *row, _REASON, why, 0.97) for row in rows]
-            left += [] if rows else [(file.path, file.line(node.start_byte))]
-        elif use.mention.role == "member":
-            left.append((file.path, file.line(node.start_byte)))
-    left += [(old, former.line(row.node.start_byte)) for row in scopes.mentions(former, name) if row.role == "read"][:1]
-    return Outcome(tuple(patches), tuple(left))
+def module_node(statement: Node) -> Node | None:
+    """The name of the module in an import statement, without quotes."""
+    if statement.type == "import_from_statement":
+        return statement.child_by_field_name("module_name")
+    if statement.type == "import_statement" and statement.child_by_field_name("source") is None:
+        name = statement.child_by_field_name("name")
+        return name.child_by_field_name("name") if name is not None and name.type == "aliased_import" else name
+    source = statement.child_by_field_name("source") or statement.child_by_field_name("path")
+    if source is None and (value := statement.child_by_field_name("value")) is not None:
+        listed = value.child_by_field_name("arguments")
+        source = listed.named_children[0] if listed is not None and listed.named_child_count else None
+    return source.named_children[0] if source is not None and source.named_child_count else None
+
+
+def renamed(view: View, file: Parsed, module: str, old: str, new: str) -> str | None:
+    """What a file that calls `old` by the name `module` has to call `new`; None where that cannot be told."""
+    if family_of(file.path) == "go":
+        folder = old.rpartition("/")[0]
+        files = (view.file(path) for path in view.layout.folders.get(folder, ()) if path.endswith(".go"))
+        kept = any(file is not None and file.source.strip() for file in files)
+        return None if kept else module_names.go(view.layout.go_modules, new)
+    return _MODULE[family_of(file.path)](module, file.path, old, new) if family_of(file.path) in _MODULE else None
 
 
 def _importers(view: View, old: str, before: Parsed) -> tuple[str, ...]:
@@ -107,8 +106,8 @@ def _of_module(view: View, file: Parsed, old: str, new: str) -> Iterator[tuple[i
                 if targets[0] == old and len(rows) == 1:
                     yield from _python_module(file, statement, row, old, new)
                 continue
-            module = _module_node(statement)
-            text = _renamed(view, file, row.module, old, new)
+            module = module_node(statement)
+            text = renamed(view, file, row.module, old, new)
             if module is None or text is None or module.start_byte in done:
                 continue
             done.add(module.start_byte)
@@ -136,7 +135,7 @@ def _own(view: View, file: Parsed, old: str) -> Iterator[tuple[int, int, str]]:
     family = family_of(file.path)
     for statement, rows in view.statements(file):
         row = rows[0] if rows else None
-        module = _module_node(statement)
+        module = module_node(statement)
         if row is None or module is None or not row.module.startswith(".") or family not in _MODULE:
             continue
         there = view.targets(Import(old, row.module, row.name, row.alias, row.line))
@@ -148,91 +147,9 @@ def _own(view: View, file: Parsed, old: str) -> Iterator[tuple[int, int, str]]:
             yield module.start_byte, module.end_byte, text
 
 
-def _of_name(
-    view: View, file: Parsed, statement: Node, node: Node, old: str, new: str
-) -> Iterator[tuple[int, int, str]]:
-    """What makes a file import one name from `new`, and the others from `old` as before."""
-    rows = next((rows for at, rows in view.statements(file) if at == statement), ())
-    module = _module_node(statement)
-    if module is None or not rows or old not in view.targets(rows[0]) or statement.type not in _SPLIT:
-        return
-    text = _renamed(view, file, rows[0].module, old, new)
-    if text is None:
-        return
-    if len(rows) == 1:
-        yield module.start_byte, module.end_byte, text
-        return
-    items = _items(statement)
-    at = next((at for at, item in enumerate(items) if item.start_byte <= node.start_byte < item.end_byte), None)
-    if at is None:
-        return
-    item = items[at]
-    if at + 1 < len(items):
-        yield item.start_byte, items[at + 1].start_byte, ""
-    else:
-        yield items[at - 1].end_byte, item.end_byte, ""
-    other = next((found for found, said in view.statements(file) if _imports_from(view, found, said, new)), None)
-    listed = _items(other) if other is not None else []
-    if listed:
-        yield listed[-1].end_byte, listed[-1].end_byte, f", {file.text(item)}"
-        return
-    first = file.line_start(file.line(statement.start_byte))
-    indent = file.source[first : statement.start_byte].decode("utf-8", "replace")
-    if file.language.name == "python":
-        line = f"{indent}from {text} import {file.text(item)}"
-    else:
-        end = ";" if file.text(statement).endswith(";") else ""
-        quote = file.source[module.start_byte - 1 : module.start_byte].decode()
-        line = f"{indent}import {{ {file.text(item)} }} from {quote}{text}{quote}{end}"
-    if text < rows[0].module:
-        yield first, first, line + "\n"
-    else:
-        yield statement.end_byte, statement.end_byte, "\n" + line
-
-
-def _imports_from(view: View, statement: Node, rows: Sequence[Import], path: str) -> bool:
-    named = bool(rows) and all(row.name not in ("", "*", "default") for row in rows)
-    return named and statement.type in _SPLIT and path in view.targets(rows[0]) and not uses.is_module(path, rows[0])
-
-
-def _items(statement: Node) -> list[Node]:
-    """The names in an import statement."""
-    if statement.type == "import_from_statement":
-        return statement.children_by_field_name("name")
-    for child in statement.named_children:
-        if child.type in ("import_clause", "named_imports"):
-            inner = _items(child)
-            return inner or [row for row in child.named_children if row.type == "import_specifier"]
-    return []
-
-
-def _module_node(statement: Node) -> Node | None:
-    """The name of the module in an import statement, without quotes."""
-    if statement.type == "import_from_statement":
-        return statement.child_by_field_name("module_name")
-    if statement.type == "import_statement" and statement.child_by_field_name("source") is None:
-        name = statement.child_by_field_name("name")
-        return name.child_by_field_name("name") if name is not None and name.type == "aliased_import" else name
-    source = statement.child_by_field_name("source") or statement.child_by_field_name("path")
-    if source is None and (value := statement.child_by_field_name("value")) is not None:
-        listed = value.child_by_field_name("arguments")
-        source = listed.named_children[0] if listed is not None and listed.named_child_count else None
-    return source.named_children[0] if source is not None and source.named_child_count else None
-
-
-def _renamed(view: View, file: Parsed, module: str, old: str, new: str) -> str | None:
-    if family_of(file.path) == "go":
-        folder = old.rpartition("/")[0]
-        files = (view.file(path) for path in view.layout.folders.get(folder, ()) if path.endswith(".go"))
-        kept = any(file is not None and file.source.strip() for file in files)
-        return None if kept else module_names.go(view.layout.go_modules, new)
-    return _MODULE[family_of(file.path)](module, file.path, old, new) if family_of(file.path) in _MODULE else None
-
-
 def _ratio(one: str, other: str) -> float:
     lines = [[line for line in text.split("\n") if line][:2000] for text in (one, other)]
     return difflib.SequenceMatcher(None, lines[0], lines[1], autojunk=False).ratio()
 
 
 _MODULE = {"python": module_names.python, "ecmascript": module_names.ecmascript}
-_SPLIT = ("import_from_statement", "import_statement")

@@ -48,12 +48,9 @@ def carried(view: View, change: SymbolChange, before: Parsed) -> Outcome:
             outcome = _carried(look, use, change, old, new, types)
             left += outcome.left
             for row in outcome.patches:
-                places = (
-                    (then.present(use.file, row.start), then.present(use.file, row.end))
-                    if then
-                    else (row.start, row.end)
-                )
-                patches.append(replace(row, start=places[0], end=places[1]))
+                places = row.start, row.end, row.whole
+                start, end, whole = (then.present(use.file, at) for at in places) if then else places
+                patches.append(replace(row, start=start, end=end, whole=whole))
     return Outcome(tuple(patches), tuple(dict.fromkeys(left)), doubtful=tuple(dict.fromkeys(doubtful)))
 
 
@@ -128,7 +125,8 @@ def _carried(view: View, use: Use, change: SymbolChange, old: Symbol, new: Symbo
         return Outcome(left=(here,))
     why = f"{new.name} takes other arguments"
     rows = calls.edits(file, call, texts)
-    return Outcome(tuple(Patch(file.path, start, end, text, "parameter", why, 0.97) for start, end, text in rows))
+    whole = mention.node.start_byte
+    return Outcome(tuple(Patch(file.path, *row, "parameter", why, 0.97, whole) for row in rows))
 
 
 def _is_replaced(change: SymbolChange, call: Call, was: Sequence[Parameter]) -> bool:

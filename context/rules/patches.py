@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Patch:
-    """Bytes `start` to `end` of the present text of `path` give way to `text`."""
+    """Bytes `start` to `end` of the present text of `path` give way to `text`.
+
+    `whole` is the byte that the name, class or statement begins at which it is about: the patches of one file with one
+    `whole` are parts of one edit, and go together or not at all. With -1 it stands alone.
+    """
 
     path: str
     start: int
@@ -16,6 +20,7 @@ class Patch:
     reason: str
     why: str
     confidence: float
+    whole: int = -1
 
 
 @dataclass(frozen=True)

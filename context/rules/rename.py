@@ -87,7 +87,8 @@ def _written(found: Iterable[Use], then: Former, old: Symbol, new: Symbol) -> It
             continue
         for start, end, text in (*_texts(use, old.name, new.name), *_with_key(use, old.name, new.name)):
             places = then.present(use.file, start), then.present(use.file, end)
-            yield Patch(use.file.path, *places, text, "rename", why, 0.99)
+            whole = then.present(use.file, use.mention.node.start_byte)
+            yield Patch(use.file.path, *places, text, "rename", why, 0.99, whole)
 
 
 def _texts(use: Use, old: str, new: str) -> Iterator[tuple[int, int, str]]:

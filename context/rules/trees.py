@@ -82,6 +82,11 @@ class Parsed:
         """The byte that a line begins at; the end of the text for one behind the last."""
         return self._starts[min(line, len(self.lines))]
 
+    def line_break(self, offset: int) -> str:
+        """What the line of a byte ends with; for the last line, if nothing ends it, what the first one does."""
+        line = self.lines[self.line(offset)]
+        return "\r\n" if (line if line.endswith(b"\n") else self.lines[0]).endswith(b"\r\n") else "\n"
+
     def span(self, start: int, end: int) -> Span:
         first, last = self.line(start), self.line(end)
         return Span(first, self._column(first, start), last, self._column(last, end))

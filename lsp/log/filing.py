@@ -1,7 +1,7 @@
 """Puts rows into the event log's file, and deals with what may be wrong with it: a damaged or newer file, a full disk.
 
-What is wrong is told once; rows wait for a while, and it is tried again now and then. Secrets are taken out of captured
-code here, since that takes time. Blocks: for the writer's thread. Knows no lives, only rows.
+What is wrong is told once; rows wait for a while, and it is tried again now and then. Captured code is cut and rid of
+secrets here, since that takes time. Blocks: for the writer's thread. Knows no lives, only rows.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from foretype.context.secrets import redact
-from foretype.lsp.log import installation
-from foretype.lsp.log.schema import CAPTURE_COLUMNS, Capture, Run
+from foretype.lsp.log import capture, installation
+from foretype.lsp.log.schema import Capture, Run
 from foretype.lsp.log.store import Store, StoreError, damaged
 from foretype.lsp.log.writer import Key
 
@@ -47,7 +46,8 @@ class Filing:
             if isinstance(row, Run):
                 self._run = row
             self._waiting.pop(key, None)
-            self._waiting[key] = _columns(row)
+            if (columns := _columns(row)) is not None:
+                self._waiting[key] = columns
         if installation.switched_off():
             self._waiting.clear()
             self.close()
@@ -96,7 +96,7 @@ class Filing:
         if self._waiting:
             if self._run:
                 self._run = replace(self._run, seen_ms=int(time.time() * 1000), dropped=dropped)
-                self._waiting["runs", self._run.run, 0] = _columns(self._run)
+                self._waiting["runs", self._run.run, 0] = tuple(vars(self._run).values())
             batch: dict[str, list[tuple]] = {}
             for (table, _, _), row in self._waiting.items():
                 batch.setdefault(table, []).append(row)
@@ -111,12 +111,11 @@ class Filing:
             self._tell(message)
 
 
-def _columns(row: tuple | Run | Capture) -> tuple:
-    """As the table has them; what looks like a key or a password is taken out of captured code."""
+def _columns(row: tuple | Run | Capture) -> tuple | None:
+    """As the table has them; None where the row is not kept."""
     match row:
         case Run():
             return tuple(vars(row).values())
         case Capture():
-            texts = (redact(getattr(row, name)) for name in CAPTURE_COLUMNS[3:])
-            return (row.run, row.seq, row.path, *texts)
+            return capture.columns(row)
     return row

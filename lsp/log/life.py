@@ -30,7 +30,8 @@ _PARTS: tuple[Part, ...] = ("", "words", "lines", "all")
 class Life:
     """`text` begins at `start`, a line and a column in characters, and the first `consumed` characters of it are in the
     document, `typed` of them at least by typing, `typed_last` with the last key. `taken` counts UTF-16 code units that
-    were accepted. `announced` was accepted and has not come in yet.
+    were accepted since it was given anew, and acceptances of the first `counted` characters are in the row: those that
+    were undone and come again are not counted twice. `announced` was accepted and has not come in yet.
     `at_once`: the rest came in with one change. `snapshot` is of the request, where code is captured."""
 
     row: Opportunity
@@ -43,6 +44,7 @@ class Life:
     typed_last: int = 0
     shown_at: float | None = None
     taken: int = 0
+    counted: int = 0
     accepted: str = ""
     announced: str = ""
     at_once: bool = False
@@ -83,7 +85,8 @@ class Life:
         if self.text.endswith(rest):
             self.consumed = len(self.text) - len(rest)
         else:
-            self.text, self.start, self.consumed, self.typed = rest, place, 0, 0
+            self.text, self.start, self.consumed, self.counted = rest, place, 0, 0
+        self.typed = min(self.typed, self.consumed)
         self.answered_at = now
         self.at_once = False
 
@@ -94,12 +97,13 @@ class Life:
         start = end - _characters(self.text[:end][::-1], units - self.taken)
         # what came in with one key looked typed, until now
         start = max(start, self.typed if self.typed < end else end - self.typed_last)
-        self.taken = units
-        segment, row = self.text[start:end], self.row
-        self.accepted += segment
-        row.accepted_characters += len(segment)
+        self.taken = units if left else 0
+        new, row = self.text[max(start, self.counted) : end], self.row
+        self.counted = max(self.counted, end)
+        self.accepted += new
+        row.accepted_characters = min(row.accepted_characters + len(new), row.characters)
         tokens = row.tokens or row.characters / CHARACTERS_PER_TOKEN
-        row.accepted_tokens = round(tokens * min(1.0, row.accepted_characters / max(1, row.characters)), 3)
+        row.accepted_tokens = round(tokens * row.accepted_characters / max(1, row.characters), 3)
         row.part = max(row.part, _part(self.text, end), key=_PARTS.index)
         return start, end
 

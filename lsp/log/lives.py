@@ -24,8 +24,6 @@ Later = Callable[[float, Callable[[], None]], object]
 
 # How many suggestions are remembered: clients speak of the newest few only.
 _REMEMBERED = 256
-# Characters of the text on each side that are captured, where that is wanted.
-_BEFORE, _AFTER = 8_000, 2_000
 
 
 class Lives:
@@ -123,12 +121,16 @@ class Lives:
             self._put(row)
         if life.snapshot and row.shown:
             prefix, suffix = life.snapshot.split_at(*life.start)
-            texts = (prefix[-_BEFORE:], suffix[:_AFTER], life.text, life.accepted)
-            self._put(Capture(row.run, row.seq, life.snapshot.path, *texts))
+            self._put(Capture(row.run, row.seq, life.snapshot.path, prefix, suffix, life.text, life.accepted))
 
     def closed(self, uri: str) -> None:
         """Nobody can look at a closed document."""
         self._retention.closed(uri)
+
+    def forget_code(self) -> None:
+        """No code is wanted any more, not of those that are there either."""
+        for life in self._known.values():
+            life.snapshot = None
 
     def stop(self, ending: Ending) -> None:
         """Nobody will speak of any of them any more."""
@@ -151,7 +153,8 @@ class Lives:
         row = life.row
         if row.ending == "accepted" and "accepted" in row.inferred:  # the client says so after all
             row.inferred = ",".join(name for name in row.inferred.split(",") if name != "accepted")
-            row.accepted_characters, life.taken, life.accepted = 0, 0, ""
+            row.accepted_characters, life.taken, life.counted, life.accepted = 0, 0, 0, ""
+        counted = life.counted
         start, end = life.take(units, left)
         self._seen(life)
         row.ending = "accepted"
@@ -159,7 +162,8 @@ class Lives:
         self._put(row)
         if row.kind == "completion":
             text, snapshot = life.text[start:end], self._documents(life.uri)
-            self._retention.accepted(row, life.uri, text, life.place(start), snapshot, self._clock())
+            again = max(0, min(end, counted) - start)
+            self._retention.accepted(row, life.uri, text, life.place(start), snapshot, self._clock(), again)
             self._arm()
 
     def _seen(self, life: Life) -> None:

@@ -46,7 +46,7 @@ class Ticket:
 
 class Log:
     """`documents` gives a document as it is now; `clock` is one that does not jump, in seconds, `wall` that of the
-    wall, in Unix seconds. `capture`: code is kept too."""
+    wall, in Unix seconds."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Log:
         clock: Callable[[], float] = time.perf_counter,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.capture = False
+        self._capture = False
         self._put, self._clock, self._wall = put, clock, wall
         self._lives = Lives(put, documents, later, clock)
         self._run: Run | None = None
@@ -66,9 +66,21 @@ class Log:
         self._latest: dict[str, Opportunity] = {}  # the last opportunity of a document, until the cursor goes elsewhere
         self._edits: Opportunity | None = None  # the last settled edit
 
+    @property
+    def capture(self) -> bool:
+        """Whether code is kept too. Once that is over, none is: not of what is open, nor of what is under way."""
+        return self._capture
+
+    @capture.setter
+    def capture(self, wanted: bool) -> None:
+        self._capture = wanted
+        if not wanted:
+            self._lives.forget_code()
+
     def begin(self, run: Run | None) -> None:
-        """From now on rows belong to `run`; None: nothing is logged."""
+        """From now on rows belong to `run`; None: nothing is logged, not of what is under way either."""
         if run is None:
+            self._lives.forget_code()
             self._forget("superseded")
         else:
             run = replace(run, run=secrets.randbits(40))
@@ -124,7 +136,7 @@ class Log:
 
     def answered(self, ticket: Ticket | None, outcome: Outcome) -> None:
         """What came of a request; `stages_ms` of it have "total"."""
-        if ticket is None or (ticket.row.response == "ready" and isinstance(outcome, Nothing)):
+        if ticket is None or self._run is None or (ticket.row.response == "ready" and isinstance(outcome, Nothing)):
             return
         row, now = ticket.row, self._clock()
         take_times(row, outcome.stages_ms)
@@ -139,7 +151,8 @@ class Log:
         if life is None:
             describe(row, outcome)
             row.ending = ""
-            life = Life(row, ticket.uri, outcome.text, ticket.place, now, snapshot=ticket.snapshot)
+            snapshot = ticket.snapshot if self.capture else None
+            life = Life(row, ticket.uri, outcome.text, ticket.place, now, snapshot=snapshot)
             self._lives.begin(outcome.id, life)
         else:
             life.go_on(outcome.text, ticket.place, now)
@@ -175,7 +188,7 @@ class Log:
 
     def offered(self, row: Opportunity | None, suggestion_id: str, text: str) -> None:
         """A proposal for a settled edit; `text` is what it puts in. All of them are one row."""
-        if row is not None and self._lives.known(suggestion_id) is None:
+        if row is not None and self._run and self._lives.known(suggestion_id) is None:
             row.response, row.reason = "ready", ""
             row.characters += len(text)
             row.multi |= int("\n" in text)
@@ -184,7 +197,7 @@ class Log:
 
     def searched(self, row: Opportunity | None, stages_ms: Mapping[str, float]) -> None:
         """The search for a settled edit is over, whatever it found."""
-        if row is not None:
+        if row is not None and self._run:
             take_times(row, stages_ms)
             if not row.response:
                 row.response, row.reason, row.ending = "empty", "empty", "none"

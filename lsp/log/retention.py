@@ -26,21 +26,26 @@ Place = tuple[int, int]  # line and column in characters, 0-based
 
 @dataclass
 class Kept:
-    """An accepted text and where it is: `start` up to `end`, the same place while it is not in the document yet."""
+    """An accepted text and where it is: `start` up to `end`, the same place while it is not in the document yet.
+    `coming` is more of it, which the next edit at the end puts in."""
 
     uri: str
     text: str
     start: Place
     end: Place
     at: float
+    coming: str = ""
     due: list[int] = field(default_factory=lambda: list(HORIZONS_S))
 
     def edited(self, edit: Edit) -> None:
         removed_to = behind(Edit(edit.line, edit.column, "", edit.removed))
         empty = self.start == self.end
+        grows = empty or edit.inserted == self.coming
+        if (edit.line, edit.column) == self.end:
+            self.coming = ""
         self.start = _moved(self.start, edit, removed_to, stays=empty)
         # what is put in right behind it is not part of it, but what comes into an empty one may be it coming back
-        self.end = max(self.start, _moved(self.end, edit, removed_to, stays=not empty))
+        self.end = max(self.start, _moved(self.end, edit, removed_to, stays=not grows))
 
     def share(self, snapshot: Snapshot | None) -> float | None:
         """What is left of it, 0..1; None where the document is not there to look at."""
@@ -56,15 +61,18 @@ class Retention:
     def __init__(self) -> None:
         self._kept: dict[object, Kept] = {}
 
-    def accepted(self, key: object, uri: str, text: str, start: Place, snapshot: Snapshot | None, now: float) -> None:
+    def accepted(
+        self, key: object, uri: str, text: str, start: Place, snapshot: Snapshot | None, now: float, again: int = 0
+    ) -> None:
         """`text` was accepted at `start`, and is in `snapshot` already, or comes with the next edit there. More of a
-        suggestion that was accepted in part goes on with what is followed of it. `now` in seconds."""
+        suggestion that was accepted in part goes on with what is followed of it; its first `again` characters came in
+        before, and were taken out. `now` in seconds."""
         end = behind(Edit(*start, "", text))
         there = snapshot is not None and between(snapshot, start, end) == text
         known = self._kept.get(key)
         if known and known.end == start:
-            known.text += text
-            known.end = end if there else known.end
+            known.text += text[again:]
+            known.end, known.coming = (end, "") if there else (start, text)
         elif known is None:
             if len(self._kept) >= _MOST:
                 del self._kept[next(iter(self._kept))]

@@ -140,8 +140,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Capture:
-    """What is kept of a suggestion's code where the user wants it: the text on both sides, the suggestion, what was
-    accepted of it. Secrets are taken out before it gets here."""
+    """What is known of a suggestion's code where the user wants it: all of the text on both sides, the suggestion, what
+    was accepted of it. `capture.py` says what is kept of that."""
 
     run: int
     seq: int

@@ -12,6 +12,8 @@ from foretype.lsp import gate
 from foretype.lsp.completion import complete
 from foretype.lsp.log.life import measure
 from foretype.lsp.log.schema import Opportunity
+from foretype.lsp.memory import Memory
+from foretype.lsp.memory import Place as MemoryPlace
 from foretype.lsp.options import Options, merge
 from foretype.lsp.outcome import Ask, Figures, Nothing, Outcome, Suggestion
 from foretype.model.backend import Cancel, Cancelled, FimRequest, FimResult
@@ -125,3 +127,58 @@ def test_a_request_taken_back_costs_no_model() -> None:
     with pytest.raises(Cancelled):
         complete(Ask(snapshot, 0, 4), Options(), backend, cancel)
     assert not backend.requests
+
+
+WINDOWS = BODY.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "shown"),
+    [
+        (WINDOWS, "y = x\n    return y", "y = x\r\n    return y"),
+        (WINDOWS, "y = x\r\n    return y", "y = x\r\n    return y"),
+        (WINDOWS.rstrip(), "y = x\n    return y", "y = x\r\n    return y"),  # the last line, which has no end
+        (BODY, "y = x\n    return y", "y = x\n    return y"),
+        (BODY, "y = x\r\n    return y", "y = x\n    return y"),
+        ("\n" + BODY.rstrip(), "y = x\n    return y", "y = x\n    return y"),
+        ("def f(x): <|>", "\n    return x", "\n    return x"),  # nothing tells
+    ],
+)
+def test_lines_end_as_those_of_the_document(source: str, said: str, shown: str) -> None:
+    outcome, backend = suggested(source, FimResult(said, "stop", 9), explicit=True, mode="multi")
+    assert isinstance(outcome, Suggestion) and outcome.text == shown
+    prefix, _, suffix = source.partition("<|>")
+    assert (backend.requests[0].prefix, backend.requests[0].suffix) == (prefix, suffix)
+
+
+@pytest.mark.parametrize("source", [BODY, WINDOWS])
+def test_it_goes_on_behind_a_line_end_that_was_typed(source: str) -> None:
+    (before, _, after), end = source.partition("<|>"), source[-2:] if source is WINDOWS else "\n"
+    outcome, _ = suggested(source, FimResult("y = x\n    return y", "stop", 9), explicit=True)
+    assert isinstance(outcome, Suggestion)
+    memory = Memory()
+    for typed in ("", f"y = x{end}    re"):
+        lines = split_lines(before + typed)
+        whole = Snapshot("file:///a.py", "a.py", "python", 1, tuple(split_lines(before + typed + after)))
+        place = MemoryPlace.at(whole, len(lines) - 1, len(lines[-1]))
+        if not typed:
+            memory.remember(place, outcome)
+    found = memory.recall(place)
+    assert isinstance(found, Suggestion) and found.text == "turn y"
+
+
+def test_what_is_heard_while_it_grows_ends_as_the_document_does_too() -> None:
+    class Growing(Backend):
+        def complete(self, request: FimRequest, cancel: Cancel) -> FimResult:
+            assert request.stop
+            for end in range(1, len(self.result.text) + 1):
+                request.stop(self.result.text[:end])
+            return self.result
+
+    before, _, after = WINDOWS.partition("<|>")
+    heard: list[str] = []
+    ask = Ask(Snapshot("file:///a.py", "a.py", "python", 1, tuple(split_lines(before + after))), 1, 4)
+    result = FimResult("y = x\n    return y", "stop", 9)
+    outcome = complete(ask, Options(), Growing(result), Cancel(), listen=heard.append)
+    assert isinstance(outcome, Suggestion) and outcome.text == heard[-1] == "y = x\r\n    return y"
+    assert all(heard[-1].startswith(text) for text in heard)

@@ -73,6 +73,48 @@ def test_what_was_typed_of_it_before_is_not_accepted(editor: Editor) -> None:
     assert next(iter(editor.rows.values()))["retained_30"] == 1.0
 
 
+@pytest.mark.parametrize("told_first", [False, True])
+@pytest.mark.parametrize("before", [("alpha(beta, gamma)",), ("alpha(", "beta, "), ("alpha(", "beta, ", "gamma)")])
+@pytest.mark.parametrize("after", [("alpha(beta, gamma)",), ("alpha(", "beta, ", "gamma)"), ("alpha(",)])
+def test_what_is_undone_and_accepted_again_counts_once(
+    editor: Editor, before: tuple[str, ...], after: tuple[str, ...], told_first: bool
+) -> None:
+    """Retained is then what is left of all that was ever accepted of it."""
+    text = "alpha(beta, gamma)"
+    editor.log.capture = True
+
+    def accept(parts: tuple[str, ...]) -> int:
+        done = 0
+        for part in parts:
+            done += len(part)
+            if told_first:
+                editor.ledger.accepted(name, done, len(text))
+                editor.paste(part)
+            else:
+                editor.accept(name, part, done, len(text))
+        return done
+
+    editor.type("y=")
+    name = editor.suggest(text)
+    first = accept(before)
+    editor.change(1, 2, first, "")
+    editor.column = 2
+    editor.suggest(text, known=name)
+    again = accept(after)
+    editor.wait(30)
+    row = editor.rows[min(key for key, row in editor.rows.items() if row["characters"])]
+    most = max(first, again)
+    assert (row["ending"], row["accepted_characters"], row["retained_30"]) == (
+        "accepted",
+        most,
+        pytest.approx(again / most, abs=1e-4),
+    )
+    assert row["accepted_tokens"] == pytest.approx(4 * most / len(text), abs=1e-3)
+    editor.ledger.rejected(name)
+    editor.log.closed(URI)
+    assert editor.captures[-1].accepted == text[:most]
+
+
 def test_the_last_character_may_be_accepted(editor: Editor) -> None:
     editor.type("y")
     editor.accept(editor.suggest(";"), ";")
@@ -290,6 +332,43 @@ def test_code_is_kept_only_where_it_is_wanted(editor: Editor) -> None:
     editor.type("\n")
     (capture,) = editor.captures
     assert (capture.prefix, capture.text, capture.accepted) == ("x = 1\nyz", " = 2", " = 2")
+
+
+def test_what_is_under_way_when_it_is_switched_off_leaves_nothing(editor: Editor) -> None:
+    editor.log.capture = True
+    editor.type("y")
+    ticket, row = editor.ask(), editor.log.settled("python")
+    editor.log.begin(None)
+    so_far = editor.lives("response", "ending")
+    editor.answer(ticket, " = 1")
+    editor.log.offered(row, "e1", "new text")
+    editor.log.searched(row, {"total": 5.0})
+    editor.log.closed(URI)
+    assert (editor.lives("response", "ending"), editor.captures) == (so_far, [])
+
+
+@pytest.mark.parametrize("switch_off", ["capture", "log"])
+@pytest.mark.parametrize("answered", [False, True])
+def test_code_is_kept_no_longer_than_it_is_wanted(editor: Editor, switch_off: str, answered: bool) -> None:
+    editor.log.capture = True
+    editor.type("y")
+    ticket = editor.ask()
+    name = editor.answer(ticket, " = 1") if answered else ""
+    editor.ledger.shown(name)
+    if switch_off == "capture":
+        editor.log.capture = False
+    else:
+        editor.log.begin(None)
+    if not answered:
+        name = editor.answer(ticket, " = 1")
+        editor.ledger.shown(name)
+    editor.accept(name, " = 1")
+    editor.type("\n")
+    editor.log.closed(URI)
+    assert editor.captures == []
+    editor.log.capture = True
+    editor.ledger.rejected(name)
+    assert editor.captures == []
 
 
 def test_no_row_holds_code(editor: Editor) -> None:

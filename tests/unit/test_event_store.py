@@ -236,9 +236,13 @@ def test_captured_code_has_no_secrets(path: Path, told: list[str]) -> None:
     key = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" * 2
     writer = Writer(path, told.append)
     writer.put(Capture(7, 0, "a.py", f'TOKEN = "{key}"\n', "", f'"{key}"', ""))
+    random = "q8Zt4Lm2Xv" + "9Rk7Bn3Wp6"
+    writer.put(Capture(7, 1, "a.py", "API_TOKEN = ", f'"{random}"\n', f'"{random}"', f'"{random}"'))
+    writer.put(Capture(7, 2, "a.py", "x" * 100_000, "", "nothing of this is kept", ""))
     assert writer.stop()
-    ((prefix, text),) = rows(path, "SELECT prefix, text FROM captures")
-    assert prefix.startswith("TOKEN = ") and key not in prefix + text
+    first, second = rows(path, "SELECT prefix, suffix, text, accepted FROM captures ORDER BY seq")
+    assert first[0].startswith("TOKEN = ") and key not in "".join(first)
+    assert second[0] == "API_TOKEN = " and random not in "".join(second)
 
 
 def test_ids_are_made_once(path: Path) -> None:

@@ -76,6 +76,91 @@ def test_a_function_moves(tmp_path):
     assert ("g.py", 2) in result.left
 
 
+DEFINITIONS = {
+    "one": "def one(a):\n    b = a + 1\n    return b * 3\n",
+    "two": "def two(c):\n    d = c - 1\n    return d / 4\n",
+    "three": "def three(e):\n    return e\n",
+}
+
+
+def names_moved(tmp_path, user, to, target="x = 1\n"):
+    """`user`, which imports from a.py, and what is left of it, after definitions moved from there to other files."""
+    after = dict.fromkeys(to.values(), target)
+    for name, path in to.items():
+        after[path] += f"\n\n{DEFINITIONS[name]}"
+    rest = "\n\n".join(text for name, text in DEFINITIONS.items() if name not in to)
+    changed = [EditedFile("a.py", "python", "\n\n".join(DEFINITIONS.values()), rest)]
+    changed += [EditedFile(path, "python", target, text) for path, text in after.items()]
+    result = carried_files(tmp_path, {"c.py": user}, changed)
+    return result.texts["c.py"], {line for path, line in result.left if path == "c.py"}
+
+
+@pytest.mark.parametrize(
+    ("user", "moved", "expected"),
+    [
+        ("from a import one, two, three\n", ["one", "two"], "from a import three\nfrom b import one, two\n"),
+        ("from a import one, two, three\n", ["two", "three"], "from a import one\nfrom b import two, three\n"),
+        ("from a import one, two, three\n", ["one", "three"], "from a import two\nfrom b import one, three\n"),
+        ("from a import one, two\n", ["one", "two"], "from b import one, two\n"),
+        ("from a import one, two\nfrom b import x\n", ["one"], "from a import two\nfrom b import x, one\n"),
+        (
+            "from a import two, one, three\nfrom b import x\n",
+            ["one", "two"],
+            "from a import three\nfrom b import x, two, one\n",
+        ),
+        ("from a import one, two\nfrom b import one\n", ["one"], "from a import two\nfrom b import one\n"),
+        (
+            "def f():\n    from b import x\n\n\nfrom a import one, two\n",
+            ["one"],
+            "def f():\n    from b import x\n\n\nfrom a import two\nfrom b import one\n",
+        ),
+    ],
+)
+def test_names_of_one_statement_move_at_once(tmp_path, user, moved, expected):
+    assert names_moved(tmp_path, user, dict.fromkeys(moved, "b.py")) == (expected, set())
+
+
+def test_names_that_move_to_several_files(tmp_path):
+    user = "from a import one, two\n"
+    assert names_moved(tmp_path, user, {"one": "b.py", "two": "d.py"})[0] == "from b import one\nfrom d import two\n"
+
+
+def test_a_statement_without_a_line_of_its_own_is_left(tmp_path):
+    user = "x = 1; from a import one, two\n"
+    assert names_moved(tmp_path, user, {"one": "b.py"}) == (user, {0})
+
+
+def test_line_breaks_stay(tmp_path):
+    user = "from a import one, two\r\n"
+    assert names_moved(tmp_path, user, {"one": "b.py"})[0] == "from a import two\r\nfrom b import one\r\n"
+    above = "from a import one, two"
+    (tmp_path / "above").mkdir()
+    assert (
+        names_moved(tmp_path / "above", "\r\n" + above, {"one": "_b.py"})[0]
+        == "\r\nfrom _b import one\r\nfrom a import two"
+    )
+
+
+def test_names_of_typescript(tmp_path):
+    body = "export function one(a: number) {\n  const b = a + 1;\n  return b * 3;\n}\n"
+    kind = "export interface Two {\n  first: number;\n  second: string;\n}\n"
+    rest = "export class Three {}\n"
+    files = {
+        "c.ts": 'import { one, Two, Three } from "./a";\nimport type { X } from "./b";\n',
+        "d.ts": "import type { Two, Three } from './a'\n",
+        "e.ts": 'import a, { one } from "./a";\n',
+    }
+    changed = [
+        EditedFile("a.ts", "typescript", f"{body}\n{kind}\n{rest}", rest),
+        EditedFile("b.ts", "typescript", "export type X = 1;\n", f"export type X = 1;\n\n{body}\n{kind}"),
+    ]
+    result = carried_files(tmp_path, files, changed)
+    assert result.lines("c.ts")[:2] == ['import { Three } from "./a";', 'import { one, Two } from "./b";']
+    assert result.lines("d.ts") == ["import type { Three } from './a'", "import type { Two } from './b'"]
+    assert result.texts["e.ts"] == files["e.ts"]
+    assert ("e.ts", 0) in result.left
+
+
 def test_what_is_handed_on_needs_nothing(tmp_path):
     body = "def clean(path):\n    return path.strip().lower().rstrip('/')\n"
     files = {"c.py": "from a import clean\n\nclean(1)\n"}

@@ -63,6 +63,43 @@ def test_what_may_be_given_in_another_form_is_left(tmp_path):
     assert left == {1, 2}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "call"),
+    [
+        ("a, b", "b, a", "f(1, f(2, 3))"),
+        ("a, b", "a", "f(1, f(2, 3))"),
+        ("a, b", "a", "f(1, g(f(2, 3), f(4, 5)))"),
+        ("a, b, c", "c, a, b", "f(1, 2, f(3, 4, 5))"),
+    ],
+)
+def test_calls_that_overlap_are_left_as_they_are(tmp_path, old, new, call):
+    lines, left = calls_after(tmp_path, old, new, call)
+    assert lines == [call]
+    assert left == {0}
+
+
+def test_a_call_with_a_name_that_changes_too_is_left_as_it_is(tmp_path):
+    before = "def f(a, b):\n    return a - b\n\n\ndef k(val):\n    g(val)\n    return val, f(val, 1)\n"
+    edits = [("def f(a, b)", "def f(b, a)"), ("def k(val)", "def k(value)")]
+    result = carried(tmp_path, {"a.py": before}, {"a.py": edits})
+    assert result.lines("a.py")[-2:] == ["g(value)", "return value, f(val, 1)"]
+    assert result.left == {("a.py", 6)}
+
+
+def test_a_renamed_function_keeps_its_name_where_a_call_is_left(tmp_path):
+    before = "def former(a, b):\n    return a - b\n\n\nx = former(1, former(2, 3))\ny = former(1, 2)\n"
+    result = carried(tmp_path, {"a.py": before}, {"a.py": [("def former(a, b)", "def latter(b, a)")]})
+    assert result.lines("a.py")[-2:] == ["x = former(1, former(2, 3))", "y = latter(2, 1)"]
+    assert result.left == {("a.py", 4)}
+
+
+def test_no_edit_is_cut_by_the_limit(tmp_path):
+    before = "def f(a, b):\n    return a - b\n\n\nx = f(1, 2)\ny = f(3, 4)\n"
+    result = carried(tmp_path, {"a.py": before}, {"a.py": [("def f(a, b)", "def f(b, a)")]}, limit=3)
+    assert result.lines("a.py")[-2:] == ["x = f(2, 1)", "y = f(3, 4)"]
+    assert result.carried.capped == 2
+
+
 def test_a_call_that_fits_already_stays(tmp_path):
     definition = "def f(a, b):\n    pass\n\n\nf(1, 2)\nf(1, 3)\n"
     result = carried(tmp_path, {"a.py": definition}, {"a.py": [("f(a, b)", "f(a)"), ("f(1, 2)", "f(1)")]})

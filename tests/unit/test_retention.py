@@ -85,10 +85,12 @@ def test_what_is_undone_and_redone_is_back() -> None:
     assert document.share(120) == 1.0
 
 
-def test_parts_of_one_suggestion_are_one_text() -> None:
+@pytest.mark.parametrize("told_first", [False, True])
+def test_parts_of_one_suggestion_are_one_text(told_first: bool) -> None:
     document = Document("x = \n")
-    document.accept(4, "compute")
-    document.accept(11, "(a)")
+    document.accept(4, "compute", told_first)
+    document.accept(11, "(a)", told_first)
+    document.replace(14, 0, "(a)")  # as nobody suggested
     document.replace(11, 3, "")
     assert document.share() == pytest.approx(0.7)
 

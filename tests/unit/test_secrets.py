@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foretype.context.secrets import HIDDEN, redact, secret
+from foretype.context.secrets import HIDDEN, begins, hide, redact, secret
 
 # In halves, so that this file does not look like a leak itself.
 RANDOM = "q8Zr2LxV" + "w7NcT4mKd9Yp"
@@ -70,6 +70,17 @@ def test_ordinary_code_is_left_as_it_is(text: str) -> None:
 
 def test_a_key_that_is_cut_off_is_hidden_to_the_end() -> None:
     assert redact(f"x = 1\n{PEM[:60]}") == f"x = 1\n{HIDDEN}\n\n\n"
+
+
+def test_places_that_overlap_are_hidden_to_the_end_of_each() -> None:
+    assert hide("a1234\n5678b", [(3, 9), (1, 7), (2, 4)]) == f"a{HIDDEN}\n8b"
+
+
+def test_a_private_key_is_looked_at_from_its_beginning_and_all_else_from_that_of_its_line() -> None:
+    text = f"x = 1\n{PEM}\ny = 2\n"
+    key, after = text.index("-----"), text.index("y = 2")
+    assert [begins(text, at) for at in (-3, 3, key + 40, after + 2)] == [0, 0, key, after]
+    assert begins(text.replace("END", "DNE"), after) == key
 
 
 def test_letters_that_grow_when_lowered_move_nothing() -> None:
