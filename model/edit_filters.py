@@ -44,7 +44,8 @@ _REPEATED_LINES = 1  # that say something, at the end of an edit and right below
 class Proposal:
     """An edit to be judged: in the file `lines`, without terminators, `target` is to be done. It was asked for in the
     lines `window` (start, stop). `history` are the user's own edits, oldest first; `complaint` is what diagnostics say
-    of these lines; `wording` tells that the user changed no code, but strings or documentation."""
+    of these lines; `wording` tells that the user changed no code, but strings or documentation; `sure` that the model
+    is sure of the edit."""
 
     path: str
     language: str
@@ -54,6 +55,7 @@ class Proposal:
     history: tuple[Diff, ...] = ()
     complaint: str = ""
     wording: bool = False
+    sure: bool = False
 
     @property
     def old(self) -> tuple[str, ...]:
@@ -123,9 +125,9 @@ def repeats(proposal: Proposal) -> bool:
 
 def unrelated(proposal: Proposal) -> bool:
     """Neither brings a word that the user brought nor takes one away that the user took away: it may be right, but it
-    does not follow from the edits. What a diagnostic asks for need not; where the user changed wording alone, it has to
-    be the same words that go."""
-    if not proposal.history or proposal.complaint:
+    does not follow from the edits. What a diagnostic asks for need not, nor what the model is sure of; where the user
+    changed wording alone, it has to be the same words that go."""
+    if not proposal.history or proposal.complaint or (proposal.sure and not proposal.wording):
         return False
     change = Counter[str]()
     for removed, added in map(_sides, proposal.history):

@@ -83,10 +83,15 @@ def _proposed(row: EditRow, backend: Backend, options: Options) -> tuple[Target 
         return None, target.reason
     # the file is known from the window on: lines above it are put there to keep the numbers right
     lines = [""] * row.window.start + list(row.window.lines)
-    proposal = Proposal(request.path, row.origin.language, lines, target, form.reach(request), request.history)
+    said, sure = "\n".join(one.message for one in request.diagnostics), confidence(result)
+    proposal = Proposal(
+        *(request.path, row.origin.language, lines, target, form.reach(request), request.history),
+        complaint=said,
+        sure=sure >= options.sure,
+    )
     if reason := edit_filters.refusal(proposal):
         return None, reason
-    if (sure := confidence(result)) < options.threshold:
+    if sure < options.threshold:
         return None, f"unsure ({sure:.2f})"
     return target, f"{target.start + 1}-{target.stop} -> {' | '.join(target.lines)[:120]!r}"
 

@@ -61,7 +61,7 @@ def judge(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base = open_base(model, adapter, 0, choose_dtype(dtype, device), progress)
     decoder = _decoder(base, adapter, choose_dtype(dtype, device), device)
-    examples = Rows(base.vocab, base.family, Layout(edits=form, files=1.0, typed=0.0))
+    examples = Rows(base.vocab, base.family, Layout(edits=form, files=1.0, typed=0.0, unseen=None))
     fitting = [(row, example) for row in chosen if (example := examples.example(row))]
     said: list[Judged] = []
     for loss, exact in _said(decoder, [example for _, example in fitting], device):

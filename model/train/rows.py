@@ -14,10 +14,12 @@ Draws depend on a row's id and the seed alone. Knows no torch.
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from foretype.context.rows import EditRow, FimRow, Row
+from foretype.context.rows import EditRow, FimRow, Row, Target
 from foretype.model import edits, fim
 from foretype.model.backend import ContextFile, FimRequest
 from foretype.model.prompt import encode, fill_in
@@ -28,6 +30,7 @@ from foretype.model.window import Anchor, Budget, Window
 Kind = Literal["single", "multi", "span", "edit", "no_edit", "lint", "rename"]
 FIM_KINDS: tuple[Kind, ...] = ("single", "multi", "span")
 EDIT_KINDS: tuple[Kind, ...] = ("edit", "no_edit", "lint", "rename")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Layout:
 
     `files` is the share of rows that keep their files, `typed` that of rows with up to `typed_lines` lines (of at most
     `typed_tokens` in all) behind the prompt; `edits` names one of `model.edits.FORMATS`. The first token of an edit's
-    answer, which says whether and where, counts `gate` times: a row without an edit has little else to learn.
+    answer, which says whether and where, counts `gate` times: a row without an edit has little else to learn. Edits
+    with more than `unseen` words that the prompt does not have are left out, with None no edits are: what cannot be
+    foreseen teaches to guess.
     """
 
     limit: int = 512
@@ -49,6 +54,7 @@ class Layout:
     typed_tokens: int = 96
     edits: str = "lines"
     gate: int = 6
+    unseen: int | None = 1
     seed: int = 1
 
 
@@ -112,11 +118,21 @@ class Rows:
         request = edits.fit(form, self._family, edits.request_of(row), count, self._layout.limit)
         if request is None:
             return None
-        prompt = encode(self._vocab, form.render(self._family, request))
+        parts = form.render(self._family, request)
+        most = self._layout.unseen
+        if most is not None and row.target and row.label == "edit" and _unseen(parts, row.target) > most:
+            return None
+        prompt = encode(self._vocab, parts)
         answer = [*self._vocab.encode(form.answer(request, row.target)), self._end]
         if len(prompt) + len(answer) > self._layout.limit:
             return None
         return Example(row.label, (*prompt, *answer), len(prompt), self._layout.gate)
+
+
+def _unseen(prompt: Sequence[fim.Part], target: Target) -> int:
+    """How many words of an edit the prompt does not have."""
+    shown = "".join(part.text for part in prompt if isinstance(part, fim.Text))
+    return len(set(_WORD.findall("\n".join(target.lines))).difference(_WORD.findall(shown)))
 
 
 def _line_starts(text: str, lines: int) -> list[int]:

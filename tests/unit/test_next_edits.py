@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from workspaces import Make, workspaces
 
 from foretype.context.next_edit import Diagnostic, EditedFile, NextEdit, text_digest
 from foretype.context.workspace import Workspace
+from foretype.model import next_edits as asking
 from foretype.model.backend import BackendError, Cancel, Cancelled, EditQuestion, EditResult, FimRequest, FimResult
-from foretype.model.next_edits import Found, Options, next_edits
+from foretype.model.next_edits import Found, next_edits
 
 BEFORE = "SIZE = 1\n\n\ndef log(message):\n    print(message)\n\n\ndef other():\n    return SIZE\n"
 AFTER = BEFORE.replace("SIZE = 1\n", "SIZE = 1\nLEVEL = 2\n")
+Options = partial(asking.Options, format="window")  # whose answers are the lines in question, and nothing else
 ALONE = Options(lanes=("model",))
 
 
@@ -56,7 +59,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         yield make
 
 
-def search(workspace: Workspace, model: Any = None, options: Options = ALONE, **more: Any) -> Found:
+def search(workspace: Workspace, model: Any = None, options: asking.Options = ALONE, **more: Any) -> Found:
     edited = more.pop("edited", (EditedFile("a.py", "python", BEFORE, AFTER),))
     return next_edits(workspace, edited, backend=model, options=options, cancel=more.pop("cancel", Cancel()), **more)
 
@@ -79,6 +82,13 @@ def test_an_answer_becomes_the_smallest_edit(make: Make) -> None:
     assert {"rules", "places", "model"} >= set(found.stages_ms) >= {"places", "model"}
 
 
+def test_the_default_format_names_the_lines(make: Make) -> None:
+    model = Model({"SIZE = 1": "10\n    return SIZE + LEVEL"})  # any line of the window may be answered about
+    found = search(make(a=AFTER), model, asking.Options(lanes=("model",)))
+    (edit,) = found.edits
+    assert applied(AFTER, edit) == AFTER.replace("return SIZE", "return SIZE + LEVEL")
+
+
 def test_the_history_is_told_as_it_happened_or_else_as_the_texts_say(make: Make) -> None:
     model = Model()
     search(make(a=AFTER), model)
@@ -98,9 +108,19 @@ def test_the_history_is_told_as_it_happened_or_else_as_the_texts_say(make: Make)
     ],
 )
 def test_what_is_withheld_says_why(make: Make, text: str, reason: str) -> None:
-    found = search(make(a=AFTER), Model({"return SIZE": text}))
+    found = search(make(a=AFTER), Model({"return SIZE": text}, logprob=-0.5))
     assert not found.edits
     assert reason in reasons(found)
+
+
+def test_what_shares_no_word_with_the_edits_is_proposed_where_the_model_is_sure(make: Make) -> None:
+    says = {"return SIZE": "    return SIZE + OTHER\n"}
+    assert search(make(a=AFTER), Model(says, gap=4.0)).edits
+    assert "unrelated" in reasons(search(make(a=AFTER), Model(says, gap=4.0, logprob=-1.0)))
+    # documentation that was reworded asks for the same words to go
+    reworded = AFTER.replace("print(message)", '"""Loud."""')
+    edited = (EditedFile("a.py", "python", reworded.replace("Loud", "Quiet"), reworded),)
+    assert not search(make(a=reworded), Model(says, gap=4.0), edited=edited).edits
 
 
 def test_a_model_that_would_rather_do_nothing_is_left_alone(make: Make) -> None:
@@ -186,6 +206,18 @@ def test_a_renaming_is_carried_before_the_model_is_asked(make: Make) -> None:
     model = Model({"log('a')": "record('b')\n"})
     found = search(make(a=after), model, Options(), edited=(EditedFile("a.py", "python", before, after),))
     assert [(edit.lane, edit.reason) for edit in found.edits] == [("rule", "rename")]
+
+
+def test_what_the_rules_have_settled_is_not_settled_again_beside_the_place(make: Make) -> None:
+    before = "SIZE = 1\n\n\ndef size():\n    return SIZE\n\n\nclass Other:\n    SIZE = 2\n    wide = SIZE > 1\n"
+    after = before.replace("SIZE = 1", "LIMIT = 1")
+    edited = (EditedFile("a.py", "python", before, after),)
+    said = (Diagnostic("a.py", 5, 6, "expected an indented block"),)
+    model = Model({"": "9\n    LIMIT = 2"})
+    lines = make(a=after)
+    found = search(lines, model, asking.Options(), edited=edited, diagnostics=said)
+    assert model.questions and "settled" in reasons(found)
+    assert {edit.lane for edit in found.edits} == {"rule"}
 
 
 def test_a_rejected_edit_is_not_proposed_again(make: Make) -> None:

@@ -218,13 +218,13 @@ def test_a_ready_folder_is_served_as_it_is(tmp_path: Path) -> None:
     built = find(str(folder / "other.onnx"))
     assert built is not None and built.model == folder / "other.onnx"
     with pytest.raises(StoreError, match="cannot be merged"):
-        ensure_built(str(folder / "other.onnx"), "mined-v1")
+        ensure_built(str(folder / "other.onnx"), "mined-v2")
 
 
 def test_unknown_names_are_answered_with_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match=r"did you mean .*qwen2\.5-coder-0\.5b"):
         find("qwen2.5-coder-05b")
-    with pytest.raises(StoreError, match=r"no adapter is called 'mined-v9'; did you mean mined-v1\?"):
+    with pytest.raises(StoreError, match=r"no adapter is called 'mined-v9'; did you mean mined-v2\?"):
         find("tiny", "mined-v9")
     with pytest.raises(StoreError, match="there is no file"):
         find("./nowhere.gguf")
@@ -246,7 +246,7 @@ def test_the_shipped_catalogue() -> None:
     target = resolve("qwen2.5-coder-0.5b")
     assert target.adapter is not None
     assert target.adapter.sha256 == "6787d2d9ad18aec7732229dd116b219f06ae1902a86308a0d3f04c97edd11192"
-    assert target.folder.name.startswith("mined-v1-")
+    assert target.folder.name.startswith("mined-v2-")
     assert resolve("qwen2.5-coder-1.5b").adapter is None
 
 
@@ -261,7 +261,7 @@ def test_a_wrong_catalogue_is_named(tmp_path: Path, text: str) -> None:
 
 def test_listing(tmp_path: Path) -> None:
     rows = {row.name: row for row in listing()}
-    assert rows["qwen2.5-coder-0.5b"].default and rows["qwen2.5-coder-0.5b"].adapter == "mined-v1"
+    assert rows["qwen2.5-coder-0.5b"].default and rows["qwen2.5-coder-0.5b"].adapter == "mined-v2"
     assert not rows["tiny"].pulled and not rows["tiny"].default
     built = ensure_built("tiny")
     row = {row.name: row for row in listing()}["tiny"]

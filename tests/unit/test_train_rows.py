@@ -12,7 +12,7 @@ from tiny_model import ID
 from training import ORIGIN, edit_rows, fim_rows, write
 
 from foretype.context.row_files import ShardError
-from foretype.context.rows import EditRow, Excerpt, FimRow, Target, Window
+from foretype.context.rows import EditRow, Excerpt, FimRow, Label, Target, Window
 from foretype.model.backend import ContextFile
 from foretype.model.edits import FORMATS
 from foretype.model.fim import FAMILIES
@@ -116,6 +116,21 @@ def example_of_nothing(vocab: Vocab, row: EditRow, name: str) -> str:
 def test_an_edit_that_does_not_fit_is_left_out(vocab) -> None:
     row = replace(edit_rows(1)[0], target=Target(2, 3, ("x" * 600,)), window=Window("main.py", 0, ("a", "b", "c")))
     assert Rows(vocab, FAMILY, Layout()).example(row) is None
+
+
+def test_an_edit_that_cannot_be_foreseen_is_left_out(vocab) -> None:
+    row = next(one for one in edit_rows(6) if one.label == "edit" and one.target and one.target.start < one.target.stop)
+    old, target = row.window.lines[row.target.start - row.window.start], row.target
+
+    def learnt(line: str, label: Label = "edit", unseen: int | None = 1) -> bool:
+        one = replace(row, label=label, target=replace(target, lines=(line,)))
+        return Rows(vocab, FAMILY, Layout(unseen=unseen)).example(one) is not None
+
+    assert learnt(f"{old} # zyx")
+    assert learnt(f"{old} # zyx zyx")  # one word
+    assert not learnt(f"{old} # zyx wvu")
+    assert learnt(f"{old} # zyx wvu", "lint")
+    assert learnt(f"{old} # zyx wvu", unseen=None)
 
 
 # The order of rows
