@@ -22,6 +22,7 @@ WORD = re.compile(r"[^\W\d]\w*")
 Substance = Literal["code", "text", "nothing"]
 _STRING = re.compile('"+')
 _WIDEST_LINES = 20_000  # that are compared; a longer file was not written by hand
+_EXACT_PAIRS = 100_000  # of equal lines between the first and the last change; beyond, frequent lines are no anchors
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,10 @@ def _of_file(file: EditedFile) -> list[Hunk]:
     head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
     a, b = old[head : len(old) - tail], new[head : len(new) - tail]
-    codes = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    # lines that are everywhere cost the square of their number or more, and tell little of what belongs where
+    there = Counter(b)
+    pairs = sum(count * there[line] for line, count in Counter(a).items())
+    codes = difflib.SequenceMatcher(None, a, b, autojunk=pairs > _EXACT_PAIRS).get_opcodes()
     return [
         Hunk(file.path, file.language, head + a1, tuple(a[a1:a2]), head + b1, tuple(b[b1:b2]))
         for kind, a1, a2, b1, b2 in codes

@@ -7,6 +7,7 @@ and nowhere else (LSP 3.18, "Text Documents"): form feeds and U+2028 are ordinar
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -52,6 +53,12 @@ def inserted(snapshot: Snapshot, line: int, column: int, text: str) -> tuple[Sna
     after = replace(snapshot, lines=(*snapshot.lines[:line], *lines, *snapshot.lines[line + 1 :]))
     head = split_lines(here[:column] + text)
     return after, line + len(head) - 1, len(head[-1])
+
+
+def unmarked(source: bytes) -> bytes:
+    """A file's bytes without the mark that UTF-8 may begin with (U+FEFF): editors do not show it, count no column for
+    it, and write it again."""
+    return source.removeprefix(codecs.BOM_UTF8)
 
 
 def split_lines(text: str) -> list[str]:

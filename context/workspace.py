@@ -21,7 +21,7 @@ from foretype.context.index.indexing import Progress, Stats
 from foretype.context.index.moves import Move, between
 from foretype.context.next_edit import EditedFile
 from foretype.context.similar import SimilarIndex
-from foretype.context.text import Snapshot, split_lines
+from foretype.context.text import Snapshot, split_lines, unmarked
 from foretype.context.together import Together
 
 _log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ class Workspace:
     def _source(self, path: str) -> bytes | None:
         """The bytes of a file, None if it cannot be read or is not worth it. The guard has been asked."""
         try:
-            source = (self.root / path).read_bytes()
+            source = unmarked((self.root / path).read_bytes())
         except OSError as error:
             _log.debug("%s: %s", path, error)
             return None

@@ -19,7 +19,7 @@ from foretype.context.index.imports import Layout
 from foretype.context.languages import Language
 from foretype.context.rules.trees import Parsed, parse
 from foretype.context.symbols import Import, Reference
-from foretype.context.text import Snapshot
+from foretype.context.text import Snapshot, unmarked
 from foretype.context.workspace import Workspace
 
 _MOST_REFERENCES = 20_000  # of one name
@@ -106,7 +106,7 @@ class View:
             source = snapshot.text.encode("utf-8", "replace")
         else:
             try:
-                source = (self.workspace.root / path).read_bytes()
+                source = unmarked((self.workspace.root / path).read_bytes())
             except OSError:
                 return None
         if len(source) > _MOST_BYTES or content_refusal(source):

@@ -125,6 +125,8 @@ class NextEdits:
             self._only_followed = False
             self._stop_run()
             self._answer(False)
+        if self._run is None:
+            self._live.begin()  # nothing is under way that would be of an earlier text
         self._settling.changed(before, edits, after)
         self._tell_soon()
 

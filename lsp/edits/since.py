@@ -53,8 +53,8 @@ class _Since:
             if full.is_symlink() or self._guard.refusal(path):
                 continue
             try:
-                after = full.read_bytes().decode("utf-8")
-                before = self._ask("cat-file", "blob", f"{sha}:./{path}", missing=True).decode("utf-8")
+                after = full.read_bytes().decode("utf-8-sig")
+                before = self._ask("cat-file", "blob", f"{sha}:./{path}", missing=True).decode("utf-8-sig")
             except (OSError, UnicodeDecodeError):
                 continue
             if before != after:

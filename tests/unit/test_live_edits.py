@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import random
 from pathlib import Path
 
 import pytest
 from test_rebase import Entry, Position, Range
 
-from foretype.context.next_edit import NextEdit, Span, text_digest
+from foretype.context.next_edit import EditedFile, NextEdit, Span, text_digest
+from foretype.context.propagate import carry
 from foretype.context.text import split_lines
+from foretype.context.workspace import Workspace
 from foretype.lsp.documents import Documents
+from foretype.lsp.edits import live
 from foretype.lsp.edits.live import LiveEdit, LiveEdits
 from foretype.lsp.edits.present import Texts
 from foretype.lsp.edits.rebase import applied
+from foretype.lsp.events import Ledger
+from foretype.lsp.host import Host
+from foretype.lsp.options import Options, merge
+from foretype.lsp.session import Session
+from foretype.model.backend import Backend
 
 TEXT = "log(1)\nx = log(log(2))\nlog(3)\n"
 
@@ -169,3 +179,46 @@ def test_a_client_that_lags_behind_never_changes_other_text(tmp_path: Path) -> N
             assert expected.count("logger") == "".join(before).count("logger") + 1
             accepted += 1
     assert accepted > 50
+
+
+def test_a_closed_file_with_a_byte_order_mark_is_carried_along(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def extent():\n    return 1\n")
+    (tmp_path / "b.py").write_bytes(b"\xef\xbb\xbffrom a import size\n\nsize()\n")
+    workspace = Workspace.open(tmp_path, None)
+    try:
+        workspace.refresh(children=0)
+        edited = EditedFile("a.py", "python", "def size():\n    return 1\n", "def extent():\n    return 1\n")
+        edits = carry(workspace, [edited]).edits
+        assert [edit.span for edit in edits] == [Span(0, 14, 0, 18), Span(2, 0, 2, 4)]  # as editors count
+        live = LiveEdits(Texts(Documents(str(tmp_path)), tmp_path))
+        assert not live.rank(edits) and len(live.listing()) == 2
+    finally:
+        workspace.close()
+
+
+def test_typing_where_no_edits_are_looked_for_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("notes.md\n")
+
+    async def typed() -> None:
+        loop = asyncio.get_running_loop()
+        host = Host(loop.call_soon_threadsafe, lambda state: None, lambda text: None, unavailable)
+        session = Session(Options(), host, Ledger())
+        session.documents.root = str(tmp_path)
+        session.configure(merge(Options(), {"completion": {"enabled": False}, "edits": {"idle_ms": 5}}, "test").options)
+        uri = (tmp_path / "notes.md").as_uri()
+        session.open(uri, "markdown", 0, "hello\n" * 100)
+        while session.project is None or session.project.workspace is None:
+            await asyncio.sleep(0.01)
+        for version in range(1, 41):
+            place = Position(50, version - 1)
+            session.change(uri, version, [Entry("x", Range(place, place))])
+        assert sum(type(one) is live._Step for one in gc.get_objects()) <= 1
+        session.project.stop()
+        session.edits.stop(1)
+        host.stop(1)
+
+    asyncio.run(typed())
+
+
+def unavailable(options: object, progress: object) -> Backend:
+    raise RuntimeError
