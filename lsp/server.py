@@ -327,10 +327,11 @@ def _forget(ls: Server, method: str, params: object) -> None:
 
 
 def _root(params: types.InitializeParams) -> Path | None:
-    """The first workspace folder that is a folder on disk."""
+    """The first workspace folder that is a folder on disk; the first of all where none is there yet."""
     folders = [folder.uri for folder in params.workspace_folders or ()]
     candidates = [uris.to_fs_path(uri) for uri in (*folders, params.root_uri) if uri]
-    return next((Path(path) for path in (*candidates, params.root_path) if path), None)
+    paths = [Path(path) for path in (*candidates, params.root_path) if path]
+    return next((path for path in paths if path.is_dir()), next(iter(paths), None))
 
 
 def _item(found: Suggestion, place: types.Position) -> types.InlineCompletionItem:
