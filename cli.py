@@ -19,6 +19,14 @@ from foretype.model.backend import ModelError
 Arguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
 
+# Modules that not every installation has, and the extra of pyproject.toml that brings each.
+_EXTRAS = {
+    **dict.fromkeys(("git", "zstandard", "datasketch", "detect_secrets"), "mine"),
+    **dict.fromkeys(("duckdb", "matplotlib", "scipy", "pyarrow"), "report"),
+    **dict.fromkeys(("jedi", "pydriller", "coverage", "tea_tasting"), "compare"),
+    **dict.fromkeys(("torch", "transformers", "peft", "accelerate"), "train"),
+}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
@@ -26,12 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="foretype", description="Ghost text and next edits from a language server on your own CPU."
     )
     parser.add_argument("--version", action="version", version=f"foretype {__version__}")
-    _grow(parser, COMMANDS, words)
-    args = parser.parse_args(words)
     # Python's own child processes are started with -c: modules of the current folder, a cloned repository, must not run
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     try:
+        _grow(parser, COMMANDS, words)
+        args = parser.parse_args(words)
         return args.run(args)
+    except ModuleNotFoundError as error:
+        if (extra := _EXTRAS.get((error.name or "").partition(".")[0])) is None:
+            raise
+        print(f"foretype: this needs {error.name}: pip install 'foretype[{extra}]'", file=sys.stderr)
+        return 2
     except ModelError as error:
         print(f"foretype: {error}", file=sys.stderr)
         return 1

@@ -98,7 +98,7 @@ def figures(change: Change) -> dict[str, Any]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("adapters", nargs=2, metavar=("A", "B"), help='"none", the name of a shipped one or a folder')
+    parser.add_argument("adapters", nargs=2, metavar="ADAPTER", help='"none", the name of a shipped one or a folder')
     parser.add_argument("--pairs", type=Path, required=True, metavar="DIR", help="what `foretype mine --out` wrote")
     parser.add_argument("--split", choices=("validation", "test"), default="test", help="default: %(default)s")
     parser.add_argument("--task", choices=("fim", "edits", "both"), default="edits", help="default: %(default)s")

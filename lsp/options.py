@@ -183,7 +183,7 @@ class EditsOptions:
     recent_s: float = _option(
         300.0, "Edits call for others for so long, or while their proposals are accepted.", minimum=1, maximum=86_400
     )
-    most: int = _option(200, "Most places that are looked at for an edit.", minimum=1, maximum=1000)
+    most: int = _option(200, "Most edits that the rules propose after an edit.", minimum=1, maximum=1000)
 
 
 @dataclass(frozen=True)
