@@ -60,12 +60,12 @@ def test_another_language(server: Client) -> None:
 
 def test_the_body_of_a_block_is_several_lines_and_ends_with_it(server: Client) -> None:
     text = (
-        "def largest(numbers):\n"
-        '    """The largest of the numbers, by a loop."""\n'
-        "    best = numbers[0]\n"
-        "    for number in numbers:\n"
+        "def count(words):\n"
+        '    """How often each of the words is there."""\n'
+        "    counts = {}\n"
+        "    for word in words:\n"
         "        \n"
-        "    return best\n"
+        "    return counts\n"
     )
     answer = ask(server, opened(server, text, "python"), 4, 8)
     assert answer is not None
@@ -75,7 +75,7 @@ def test_the_body_of_a_block_is_several_lines_and_ends_with_it(server: Client) -
     lines = text.split("\n")
     lines[4] += answer
     exec("\n".join(lines), space)
-    assert space["largest"]([3, 9, 4]) == 9
+    assert space["count"](["a", "b", "a"]) == {"a": 2, "b": 1}
 
 
 def test_typing_on_reads_only_what_is_new(server: Client) -> None:

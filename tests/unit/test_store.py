@@ -245,7 +245,7 @@ def test_the_shipped_catalogue() -> None:
             assert [type(carrier).__name__ for carrier in entry.carriers] == ["Index", "Hub"]
     target = resolve("qwen2.5-coder-0.5b")
     assert target.adapter is not None
-    assert target.adapter.sha256 == "6787d2d9ad18aec7732229dd116b219f06ae1902a86308a0d3f04c97edd11192"
+    assert target.adapter.sha256 == "08060872e56a5da66f2adfab3281bca8e65c504548edd06b4dd130ee6a6ae902"
     assert target.folder.name.startswith("mined-v2-")
     assert resolve("qwen2.5-coder-1.5b").adapter is None
 
