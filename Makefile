@@ -127,9 +127,8 @@ VSIX ?= 1
 bundle: $(STAMP)-release $(if $(filter-out 0,$(VSIX)),vsix) ## one archive in dist/ that installs with the network off
 	$(BIN)/python tools/bundle.py --lock $(LOCK) $(if $(MODEL),--model $(MODEL)) $(if $(filter 0,$(VSIX)),--no-vsix)
 
-docs: $(STAMP)-serve ## write docs/options.md from the option schema, and the reference in Neovim's help from the plugin
-	@mkdir -p docs
-	$(BIN)/python -c "from foretype.lsp import options; print(f'# Options\\n\\n{options.markdown_table()}', end='')" > docs/options.md
+docs: $(STAMP)-serve ## write the table of docs/options.md from the option schema, and Neovim's reference from the plugin
+	$(BIN)/python tools/options_page.py
 	$(BIN)/python tools/vimdoc.py
 
 clean: ## remove the virtual environment (models stay in the user's cache)

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import options_page
 import pytest
-
-from foretype.lsp import options
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("context", "model", "lsp", "mining", "eval")
@@ -73,4 +72,4 @@ def test_serving_loads_no_training_library() -> None:
 
 def test_the_page_of_options_is_what_the_schema_says() -> None:
     page = (ROOT / "docs" / "options.md").read_text("utf-8")
-    assert page == f"# Options\n\n{options.markdown_table()}", "run `make docs`"
+    assert page == options_page.written(page), "run `make docs`"
