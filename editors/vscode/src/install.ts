@@ -23,6 +23,13 @@ export async function install(context: vscode.ExtensionContext, output: vscode.L
     void vscode.window.showErrorMessage(say);
     return false;
   }
+  const what = source(context);
+  if (!what) {
+    const say =
+      "This Foretype extension came without its server. Install the server as its README says, or name its wheel or folder in `foretype.install.source`.";
+    void vscode.window.showErrorMessage(say);
+    return false;
+  }
   const folder = environment(context);
   const options = { location: vscode.ProgressLocation.Notification, title: "Foretype", cancellable: true };
   try {
@@ -32,7 +39,7 @@ export async function install(context: vscode.ExtensionContext, output: vscode.L
       await run([...python, "-m", "venv", "--clear", folder], output, token);
       progress.report({ message: "installing" });
       const pip = [join(programs(folder, WINDOWS), WINDOWS ? "python.exe" : "python"), "-m", "pip", "install"];
-      await run([...pip, "--progress-bar", "off", source(context)], output, token, (line) => {
+      await run([...pip, "--progress-bar", "off", what], output, token, (line) => {
         if (/^(Collecting|Downloading|Building|Installing)/.test(line.trim())) {
           progress.report({ message: line.trim().split(/\s+/).slice(0, 2).join(" ") });
         }
@@ -52,12 +59,15 @@ export async function install(context: vscode.ExtensionContext, output: vscode.L
   }
 }
 
-/** What pip installs: a setting, else the wheel that came with the extension, else the package of that name. */
-function source(context: vscode.ExtensionContext): string {
+/**
+ * What pip installs: a setting, else the wheel that came with the extension. Never just the name: whoever has taken it on
+ * an index that pip looks at would be run.
+ */
+function source(context: vscode.ExtensionContext): string | undefined {
   const set = vscode.workspace.getConfiguration("foretype").get<string>("install.source");
   const wheels = context.asAbsolutePath("wheel");
   const wheel = existsSync(wheels) ? readdirSync(wheels).find((name) => name.endsWith(".whl")) : undefined;
-  return set || (wheel ? join(wheels, wheel) : "foretype");
+  return set || (wheel && join(wheels, wheel));
 }
 
 async function findPython(): Promise<string[] | undefined> {

@@ -42,27 +42,43 @@ function python(pip: string): void {
 
 const asked = () => readFileSync(join(folder, "asked"), "utf8").split("\n");
 
-test("an environment of its own, and the server in it", posix, async () => {
+/** The wheel that came with the extension. */
+function packed(): string {
+  const wheel = join(folder, "extension", "wheel", "foretype-0.1.0-py3-none-any.whl");
+  mkdirSync(join(wheel, ".."), { recursive: true });
+  writeFileSync(wheel, "");
+  return wheel;
+}
+
+test("an environment of its own, and in it the server that came with the extension", posix, async () => {
   python("echo Collecting foretype");
+  const wheel = packed();
   assert.equal(await install(context, output), true);
   const [check, venv, pip] = asked();
   assert.match(check!, /version_info < \(3, 11\)/);
   assert.equal(venv, `-m venv --clear ${environment(context)}`);
-  assert.match(pip!, /^-m pip install .*foretype$/);
+  assert.ok(pip!.startsWith("-m pip install ") && pip!.endsWith(wheel));
   assert.deepEqual(world.shown, []);
 });
 
-test("the wheel that came with the extension, without a registry for it", posix, async () => {
+test("what the user names goes before what came with the extension", posix, async () => {
   python("true");
-  const wheel = join(folder, "extension", "wheel", "foretype-0.1.0-py3-none-any.whl");
-  mkdirSync(join(wheel, ".."), { recursive: true });
-  writeFileSync(wheel, "");
+  packed();
+  world.settings["install.source"] = "/srv/foretype";
   assert.equal(await install(context, output), true);
-  assert.ok(asked()[2]!.endsWith(wheel));
+  assert.match(asked()[2]!, / \/srv\/foretype$/);
+});
+
+test("a name that anyone could have taken on an index is not installed unasked", posix, async () => {
+  python("true");
+  assert.equal(await install(context, output), false);
+  assert.ok(!asked().some((line) => line.includes("pip")));
+  assert.match(world.shown[0]![1], /foretype\.install\.source/);
 });
 
 test("half an environment does not stay, and the reason is shown", posix, async () => {
   python("echo 'no matching distribution' >&2; exit 1");
+  packed();
   assert.equal(await install(context, output), false);
   assert.ok(!existsSync(environment(context)));
   assert.match(world.shown[0]![1], /was not installed: .*no matching distribution/);
