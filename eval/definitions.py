@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import jedi  # noqa: F401
     except ImportError:
-        return _complain("this needs jedi: pip install 'foretype[eval]'", 2)
+        return _complain("this needs jedi: pip install 'foretype[compare]'", 2)
     chosen = packages.DEFINITION_PACKAGES
     rows: list[Judged] = []
     found: list[tuple[int, int, int]] = []

@@ -60,19 +60,20 @@ class Times:
         return self.short_ms + (tokens - SHORT) * (self.long_ms - self.short_ms) / (LONG - SHORT)
 
 
-def measured(path: Path, threads: int = 0) -> dict[str, Times]:
+def measured(path: Path, threads: int = 0, anew: bool = False) -> dict[str, Times]:
     """Times by "onnx", "bf16" and "f32" (OpenVINO with these precisions), of the engines that are there.
 
-    Remembered, else measured now, for a few seconds. Raises `BackendError` if nothing can be measured, or not in time;
-    then nothing is remembered.
+    Remembered, else (or `anew`) measured now, for a few seconds. Raises `BackendError` if nothing can be measured, or
+    not in time; then nothing is remembered.
     """
     path = path / "model.onnx" if path.is_dir() else path
     memory, key = cache_dir() / "speed.json", _key(path, threads)
     rows = _load(memory)
-    try:
-        return {name: Times(**row) for name, row in rows[key].items()}
-    except (KeyError, TypeError, AttributeError):
-        pass
+    if not anew:
+        try:
+            return {name: Times(**row) for name, row in rows[key].items()}
+        except (KeyError, TypeError, AttributeError):
+            pass
     times = _in_a_process(path, threads)
     rows.pop(key, None)
     kept = dict([*rows.items(), (key, {name: asdict(row) for name, row in times.items()})][-_REMEMBERED:])

@@ -19,6 +19,7 @@ from foretype.lsp import checks, instructions
 from foretype.lsp.checks import Check, Finding
 from foretype.lsp.log import installation
 from foretype.lsp.options import Loaded, ModelOptions, OpenaiOptions, Options, TelemetryOptions
+from foretype.model import speed
 
 DEFAULTS = Options()
 
@@ -155,6 +156,25 @@ def test_too_few_cores_are_told(
     monkeypatch.setattr(instructions, "known", frozenset)
     told = [one.mend for one in found(checks.processor, tmp_path, Options(model=ModelOptions(threads=threads)))]
     assert mend in told[-1] and bool(told[-1]) == bool(mend)
+
+
+@pytest.mark.parametrize("now_ms", [300.0, 9000.0])
+def test_a_speed_that_was_remembered_as_slow_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now_ms: float
+) -> None:
+    asked = []
+
+    def measured(path: Path, threads: int, anew: bool = False) -> dict[str, speed.Times]:
+        asked.append(anew)
+        return {"onnx": speed.Times(40.0, now_ms if anew else 9000.0, 20.0)}
+
+    monkeypatch.setattr(speed, "measured", measured)
+    said = checks._speed(tmp_path, ModelOptions())
+    assert asked == [False, True] and said.prompt_tokens_per_s == 256_000 / now_ms
+    asked.clear()
+    monkeypatch.setattr(checks, "_SLOW_PROMPT_TOKENS_PER_S", 1.0)
+    checks._speed(tmp_path, ModelOptions())
+    assert asked == [False]
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="only Linux lets go of what it has read")

@@ -84,6 +84,9 @@ def test_measured_once_for_a_graph_its_threads_and_the_engines(tiny_build, child
     assert speed.measured(tiny_build, 1) == {"onnx": ONNX, "f32": FAST}
     assert child[-1][-3:] == ["onnx", "f32", "bf16"]
     assert len(child) == 3
+    child.lines = (("onnx", ONNX),)
+    assert speed.measured(tiny_build, 1, anew=True) == speed.measured(tiny_build, 1) == {"onnx": ONNX}
+    assert len(child) == 4
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1}'])
