@@ -7,6 +7,7 @@ and what the user did; it knows no model. Adding one is writing a function and a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +32,14 @@ Reason = Literal[
     "replaces",
     "over_editing",
     "parse_error",
+    "still_used",
     "rejected",
 ]
 
 _REVERSED = 0.6  # share of an edit's changed words that go back to what the history changed
 # An edit may change so many tokens, and so many for each token of the largest change that the user made.
 _FREE_TOKENS, _PER_TOKEN = 12, 1.5
+_IMPORTED, _WORD = re.compile(r"\bimport\b(.*?)(?:\bfrom\b|$)"), re.compile(r"\w+")
 _REPEATED_LINES = 1  # that say something, at the end of an edit and right below it
 
 
@@ -178,22 +181,38 @@ def over_editing(proposal: Proposal) -> bool:
     return changed > _FREE_TOKENS + _PER_TOKEN * max(sizes)
 
 
+def still_used(proposal: Proposal) -> bool:
+    """Takes an import away of whose names a linter has found only some without use."""
+    if proposal.target.lines or not proposal.complaint:
+        return False
+    imported = (part for line in proposal.old for names in _IMPORTED.findall(line) for part in names.split(","))
+    found = set(_WORD.findall(proposal.complaint))
+    return any(words and found.isdisjoint(words) for words in map(_WORD.findall, imported))
+
+
 def parse_error(proposal: Proposal) -> bool:
-    """Breaks a file that parses."""
+    """Breaks a file, whole as it was or broken elsewhere already."""
     target, lines = proposal.target, proposal.lines
     after = [*lines[: target.start], *target.lines, *lines[target.stop :]]
     return breaks_parsing(proposal.language, proposal.path, "\n".join(lines), "\n".join(after))
 
 
 def breaks_parsing(language_id: str, path: str, before: str, after: str) -> bool:
-    """Whether a text has syntax errors that it did not have; never of a language without a grammar."""
+    """Whether a text has more syntax errors than it had; never of a language without a grammar."""
     language = languages.find(language_id, path)
     parser = languages.parser(language) if language else None
-    return parser is not None and not _has_error(parser, before) and _has_error(parser, after)
+    return parser is not None and _errors(parser, after) > _errors(parser, before)
 
 
-def _has_error(parser: tree_sitter.Parser, text: str) -> bool:
-    return parser.parse(text.encode("utf-8", "replace")).root_node.has_error
+def _errors(parser: tree_sitter.Parser, text: str) -> int:
+    """Places at which a text does not parse."""
+    found, stack = 0, [parser.parse(text.encode("utf-8", "replace")).root_node]
+    while stack:
+        node = stack.pop()
+        found += node.is_error or node.is_missing
+        if node.has_error:
+            stack += node.children
+    return found
 
 
 FILTERS: tuple[tuple[Reason, Callable[[Proposal], bool]], ...] = (
@@ -206,6 +225,7 @@ FILTERS: tuple[tuple[Reason, Callable[[Proposal], bool]], ...] = (
     ("unrelated", unrelated),
     ("replaces", replaces),
     ("over_editing", over_editing),
+    ("still_used", still_used),
     ("parse_error", parse_error),
 )
 

@@ -22,8 +22,8 @@ Done = Mapping[str, tuple[Counter[str], Counter[str]]]  # by path: the lines tha
 
 ORDERS = range(1, 7)
 BETA = 2.0
-# An edit at a right place that changes more than so many times what was due, and so many characters, does too much.
-_OVER, _OVER_FREE = 2.0, 8
+# An edit at a right place does too much that changes more than so many times what was due, and so many characters more.
+_OVER, _OVER_FREE = 1.5, 8
 _REVERSED = 0.5  # share of an edit's changed lines that go back to what the user changed
 
 
@@ -146,7 +146,7 @@ def _against(
     paths = [path for path in now if (now[path], now[path]) != (answer[path], after[path])]
     first = _first(proposed, edits)
     texts = [[side[path] for path in paths] for side in (now, answer, after)]
-    over = sum(_size([hunk]) > _OVER * _size(o for o in due if meet(hunk, o)) + _OVER_FREE for hunk in right)
+    over = sum(_is_over(_size([hunk]), _size(other for other in due if meet(hunk, other))) for hunk in right)
     files = {hunk.path for hunk in due}
     return Verdict(
         due=bool(due),
@@ -207,6 +207,10 @@ def _size(rows: Iterable[Hunk]) -> int:
         tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
         total += max(len(old), len(new)) - head - tail
     return total
+
+
+def _is_over(size: int, due: int) -> bool:
+    return size > max(_OVER * due, due + _OVER_FREE)
 
 
 def _reverses(hunk: Hunk, done: Done) -> bool:

@@ -57,7 +57,24 @@ def test_reasons(start: int, stop: int, lines: list[str], reason: str | None) ->
 
 def test_every_filter_has_a_test() -> None:
     tested = {mark.args[1][at][3] for mark in test_reasons.pytestmark for at in range(len(mark.args[1]))}
-    assert {reason for reason, _ in FILTERS} <= tested
+    assert {reason for reason, _ in FILTERS} <= tested | {"still_used"}
+
+
+@pytest.mark.parametrize(
+    ("line", "new", "complaint", "reason"),
+    [
+        ("from math import ceil, floor", (), "`math.floor` imported but unused", "still_used"),
+        ("from math import ceil, floor", (), "`math.floor` imported but unused\n`math.ceil` imported but unused", None),
+        ("from math import ceil, floor", ("from math import ceil",), "`math.floor` imported but unused", None),
+        ("import numpy as np", (), "`numpy` imported but unused", None),
+        ('import { one, two } from "./all"', (), "'two' is defined but never used.", "still_used"),
+    ],
+)
+def test_an_import_goes_where_all_its_names_are_without_use(
+    line: str, new: tuple[str, ...], complaint: str, reason: str | None
+) -> None:
+    proposal = Proposal("notes", "", [line, "", "use()"], Target(0, 1, new), (0, 3), HISTORY, complaint)
+    assert refusal(proposal) == reason
 
 
 def test_what_a_diagnostic_asks_for_need_not_follow_from_the_edits() -> None:
@@ -94,7 +111,8 @@ def test_after_wording_only_the_same_words_may_go() -> None:
     assert why(8, 9, '    log("ready", "finished")', history=wording, wording=True) == "unrelated"
 
 
-def test_a_broken_file_may_stay_broken() -> None:
+def test_a_broken_file_may_stay_broken_but_not_get_worse() -> None:
     broken = [*LINES[:9], "    log(", *LINES[10:]]
-    target = Target(8, 9, ('    log("ready", level',))
-    assert refusal(Proposal("a.py", "", broken, target, (0, 10), HISTORY)) is None
+    proposal = Proposal("a.py", "", broken, Target(8, 9, ('    log("ready", level)',)), (0, 10), HISTORY)
+    assert refusal(proposal) is None
+    assert refusal(replace(proposal, target=Target(4, 5, ("    print(level)", "  )")))) == "parse_error"

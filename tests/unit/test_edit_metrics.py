@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from foretype.context.next_edit import EditedFile, NextEdit, Span, text_digest
@@ -37,6 +39,13 @@ def test_a_right_place_with_a_wrong_text() -> None:
     assert verdict.first_right and not verdict.first_exact and not verdict.exact
     assert verdict.over_edits == 1
     assert 0 < verdict.delta_chrf < 60
+
+
+@pytest.mark.parametrize(("due", "said", "over"), [(3, 11, 0), (3, 12, 1), (40, 60, 0), (40, 61, 1)])
+def test_what_is_larger_by_half_and_by_eight_characters_does_too_much(due: int, said: int, over: int) -> None:
+    now, answer = {"m.py": "a = 1\n"}, {"m.py": f"a = {'x' * due}\n"}
+    edit = replace(_edit(0, 4, 5, "y" * said), digest=text_digest(now["m.py"]))
+    assert judge(now, [answer], [edit]).over_edits == over
 
 
 def test_the_nearest_answer_counts() -> None:
