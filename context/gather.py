@@ -37,7 +37,9 @@ _NEAR = 1.25  # how much more a window of an open or imported file is worth
 _REPEATED = 0.7  # share of lines said already that makes a snippet no news
 _DIFF_LINES = 16
 _SECRET_LINES = 100  # a private key of 4096 bits has 52
-_WORD_BEFORE, _WORD_AFTER = re.compile(r"\w+\Z"), re.compile(r"\A\w+")
+# Looked for from the beginnings of words alone: from each of their letters, a line that is one long word would take
+# minutes.
+_WORD_BEFORE, _WORD_AFTER = re.compile(r"(?<!\w)\w+\Z"), re.compile(r"\A\w+")
 
 
 class Known(Protocol):

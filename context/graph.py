@@ -199,6 +199,11 @@ class Graph:
         held = (self.members(holder) for holder in sorted(around, key=lambda row: -row.start))
         return tuple(row for rows in held for row in rows if row.name == name)
 
+    def paths_below(self, folder: str) -> tuple[str, ...]:
+        """The files that are stored of a folder, at any depth."""
+        sql = "SELECT path FROM files WHERE path > ? AND path < ?"
+        return tuple(path for (path,) in self._read(sql, (folder + "/", folder + "0")))  # "0" comes after "/"
+
     def outline(self, path: str) -> tuple[Definition, ...]:
         """All that a file defines, in its order."""
         return self._definitions("f.path = ? ORDER BY d.ordinal", (path,))

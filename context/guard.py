@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 20  # of one file
 MAX_ENTRIES = 200_000  # of one walk: what is nearest to the root is read, the rest is not
 MAX_RULES = 1 << 16  # bytes of one ignore file
 
-_RULE_FILES = (".gitignore", ".foretypeignore", ".gitattributes")
+RULE_FILES = (".gitignore", ".foretypeignore", ".gitattributes")
 # Folders of tools: no source of the workspace, whatever the ignore files say.
 _TOOL_FOLDERS = {
     *(".git", ".hg", ".svn", ".jj", ".venv", ".tox", ".nox", "site-packages", "node_modules", "bower_components"),
@@ -193,7 +193,7 @@ class Guard:
                 if folder
                 else self._above
             )
-            may_have = names is None or not set(_RULE_FILES).isdisjoint(names)
+            may_have = names is None or not set(RULE_FILES).isdisjoint(names)
             here = _read_rules(self.root / folder, folder, names) if may_have else None
             known = self._chains[folder] = (*above, here) if here else above
         return known
@@ -280,7 +280,7 @@ def _says(path: str, chain: tuple[_Rules, ...], kind: str) -> bool:
 
 
 def _read_rules(folder: Path, prefix: str, names: Collection[str] | None) -> _Rules | None:
-    git, own, attributes = (_lines(folder / name) if names is None or name in names else [] for name in _RULE_FILES)
+    git, own, attributes = (_lines(folder / name) if names is None or name in names else [] for name in RULE_FILES)
     rules = _Rules(prefix, _compile(git), _compile(own), _compile(_generated_lines(attributes)))
     return rules if rules.git or rules.own or rules.generated else None
 

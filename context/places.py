@@ -66,7 +66,7 @@ _WEIGHTS = {
 }
 _FUNCTIONS = ("function", "method")
 _HEAD = re.compile(r"\s*(?:[a-z]+\s+)*(?:def|func|fn|function|class|struct|interface|enum|trait|type)\b")
-_CALLED = re.compile(r"(\w+)\s*\(")
+_CALLED = re.compile(r"(?<!\w)(\w+)\s*\(")  # from each letter of a long word it would take seconds
 _TEST = re.compile(r"(?:^|[/_.-])(?:tests?|specs?|__tests__)(?=[/_.-])")
 _KEYWORDS = frozenset(
     (

@@ -39,6 +39,7 @@ _NO_TYPES = frozenset(
 )
 _NO_TYPES |= {"const", "let", "var", "val", "final", "import", "as", "from", "delete", "typeof", "mut"}
 _STATEMENT = re.compile(r"\s*(?:if|try|raise|throw|return|assert|with|defer|guard|unless|await)\b")
+_LONGEST_HEAD = 500  # characters of a line; a file of one line would take minutes
 _FUNCTION = re.compile(r"\w+\s*(?:<[^<>()]*>)?\(.*(?:[:{]|=>)\s*$")
 _RECEIVER = re.compile(r"^func\s*\([^()]*\)")  # of a method in Go
 _CONTROL = re.compile(r"\s*\}?\s*(?:if|elif|else|for|while|switch|match|catch|except|with|try|case|return)\b")
@@ -261,7 +262,7 @@ def _function(lines: Sequence[str], number: int) -> tuple[int, int]:
 
 
 def _is_head(line: str) -> bool:
-    return bool(_FUNCTION.search(line)) and not _CONTROL.match(line)
+    return len(line) <= _LONGEST_HEAD and bool(_FUNCTION.search(line)) and not _CONTROL.match(line)
 
 
 def _heads(home: Sequence[str], here: tuple[int, int], lines: Sequence[str], there: tuple[int, int]) -> dict[str, str]:

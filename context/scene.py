@@ -21,15 +21,17 @@ _FADES = 0.8  # from line to line
 _HEADERS = 3  # definitions around the cursor
 _LINK = r"(?:\.|::|->|\?\.)"
 _CHAIN = re.compile(rf"(?P<from>{_LINK}[ \t]*)?(?P<chain>[^\W\d]\w*(?:[ \t]*{_LINK}[ \t]*[^\W\d]\w*)*)")
-_CALLED = re.compile(rf"(?P<from>{_LINK})?(?P<chain>[^\W\d]\w*(?:{_LINK}[^\W\d]\w*)*)(?:<[\w, ]*>)?[ \t]*\Z")
-_WRITTEN = re.compile(rf"(?P<chain>[^\W\d]\w*(?:{_LINK}[^\W\d]\w*)*){_LINK}(?P<typed>\w*)\Z")
-_TYPED = re.compile(r"\w+\Z")
+# These end where the text does and are looked for from the beginnings of words alone: from each of their letters, a
+# line that is one long word would take seconds.
+_CALLED = re.compile(rf"(?P<from>{_LINK})?(?<!\w)(?P<chain>[^\W\d]\w*(?:{_LINK}[^\W\d]\w*)*)(?:<[\w, ]*>)?[ \t]*\Z")
+_WRITTEN = re.compile(rf"(?<!\w)(?P<chain>[^\W\d]\w*(?:{_LINK}[^\W\d]\w*)*){_LINK}(?P<typed>\w*)\Z")
+_TYPED = re.compile(r"(?<!\w)\w+\Z")
 _SPLIT = re.compile(rf"[ \t]*{_LINK}[ \t]*")
 _CLASS = re.compile(r"\b(?:class|struct|interface|trait|enum|union|object)[ \t]+(?P<name>[^\W\d]\w*)")
 _IMPL = re.compile(r"^\s*(?:unsafe )?impl(?:<[^>]*>)?[ \t]+(?:[\w:<>, ]+[ \t]for[ \t]+)?(?P<name>[^\W\d]\w*)")
 _RECEIVER = re.compile(r"^func[ \t]*\([ \t]*(?:\w+[ \t]+)?\*?(?P<name>\w+)")
 _FUNCTION = re.compile(r"\b(?:def|function|func|fn|fun|sub)[ \t]+(?:\([^)]*\)[ \t]*)?(?:\w+[.:])*(?P<name>[^\W\d]\w*)")
-_METHOD = re.compile(r"(?P<name>[^\W\d]\w*)[ \t]*\([^;]*$")  # of languages with braces
+_METHOD = re.compile(r"(?<!\w)(?P<name>[^\W\d]\w*)[ \t]*\([^;]*$")  # of languages with braces
 _NO_METHOD = {"if", "for", "while", "switch", "catch", "match", "return", "function", "with", "elif", "else"}
 
 
@@ -80,13 +82,11 @@ def _callees(masked: str) -> tuple[Chain, ...]:
     for opener in reversed(lexer.unmatched(masked)[1]):
         if masked[opener] == "{" or len(masked) - opener > 2000:
             break
+        if masked[opener] == "[":
+            continue
         start = masked.rfind("\n", 0, opener) + 1
         called = _CALLED.search(masked, start, opener)
-        if (
-            masked[opener] == "("
-            and called
-            and not re.search(r"\b(?:def|function|func|fn|class)\b", masked[start:opener])
-        ):
+        if called and not re.search(r"\b(?:def|function|func|fn|class)\b", masked[start:opener]):
             found.append((*(("",) if called["from"] else ()), *_parts(called["chain"])))
     return tuple(found)
 

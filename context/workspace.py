@@ -8,6 +8,7 @@ it is time for either, nor what any of it is for.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from foretype.context import languages
 from foretype.context.graph import Graph
-from foretype.context.guard import Guard, content_refusal
+from foretype.context.guard import RULE_FILES, Guard, content_refusal
 from foretype.context.history import DiffEvent, Edit, History
 from foretype.context.index.indexing import Progress, Stats
 from foretype.context.index.moves import Move, between
@@ -72,9 +73,18 @@ class Workspace:
             return stats
 
     def changed(self, path: str) -> None:
-        """Takes up one file as it is now: written, deleted, or edited in an open document that has settled."""
+        """Takes up one file as it is now: written, deleted, or edited in an open document that has settled.
+
+        Of a folder that was deleted, editors tell nothing of the files in it, so these are taken up too. What an ignore
+        file says holds for any file, so all of them are.
+        """
+        if path.rpartition("/")[2] in RULE_FILES:
+            self.refresh()
+            return
         with self._working:
-            self._take_up(path)
+            gone = () if os.path.lexists(self.root / path) else self.graph.paths_below(path)
+            for one in (path, *gone):
+                self._take_up(one)
 
     def opened(self, snapshot: Snapshot) -> None:
         """A document was opened, or is now this text."""

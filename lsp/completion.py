@@ -50,6 +50,8 @@ def complete(
     clock.lap("trim")
     figures = _figures(place, request, result)
     text = trimmed.text if ask.explicit else _confident(trimmed.text, result)
+    if text != trimmed.text:  # what ends earlier may end in what stands behind the cursor
+        text = trim(text, place).text
     if text.strip():
         figures = _weighed(figures, place, text, result, request, gate.in_force(options.model_name))
         clock.lap("gate")

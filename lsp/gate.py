@@ -46,7 +46,7 @@ _LOWEST, _LOWEST_SUM = -6.0, -12.0
 _SHORT = 3
 _MOST_OF_WORD = 8
 _NAME = re.compile(r"[^\W\d]\w*")
-_WORD_AT_END = re.compile(r"\w*\Z")
+_WORD_AT_END = re.compile(r"(?<!\w)\w*\Z")
 
 
 @dataclass(frozen=True)

@@ -198,11 +198,11 @@ class Session:
     def configure(self, options: Options) -> None:
         if options != self.options:
             self._memory.clear()  # what was suggested under others need not be wanted under these
+            for uri in list(self._jobs):
+                self._drop(uri)
         self.options = options
         self._configure_project(options)
         if self.host.configure(options):
-            for uri in list(self._jobs):
-                self._drop(uri)
             for uri in list(self._alive):
                 self._end(uri, "loading" if options.completion.enabled else "off")
 
@@ -252,6 +252,8 @@ class Session:
                 if isinstance(found, Suggestion):
                     self._look_ahead(ask, found)
                 return found
+            if not job.typed and not job.cancel.is_set():  # the same question: there was no answer, and is none now
+                return job.outcome.result()
         elif not explicit:
             await asyncio.wait([attempt.outcome], timeout=self.options.completion.debounce_ms / 1000)
         if attempt.outcome.done():

@@ -81,6 +81,7 @@ class Frames:
         self.largest = largest
         self.rest = bytearray()
         self._damaged = False
+        self._searched = 0  # bytes of `rest` in which no header begins but the one at the front
 
     def feed(self, data: bytes) -> Iterator[object]:
         """The values that are whole with these bytes, and a `Malformed` at the beginning of damage. Those that were not
@@ -93,7 +94,10 @@ class Frames:
             if not _OTHER_HEADERS.fullmatch(buffer, 0, header.start()):
                 problem, start = "bytes that are neither a header nor a body", header.start()
             elif len(buffer) < end:
-                if end - start <= self.largest and not _HEADER.search(buffer, start):
+                # what was searched before this read is not searched again, but for a header that it may have cut
+                begin = max(start, self._searched - _MAX_HEADERS)
+                if end - start <= self.largest and not _HEADER.search(buffer, begin):
+                    self._searched = len(buffer)
                     break
                 problem = "a Content-Length that is too large"
             else:
@@ -101,6 +105,7 @@ class Frames:
                     value = json.loads(buffer[start:end].decode("utf-8"))
                 except (ValueError, RecursionError):
                     problem = "a body that is not JSON in UTF-8"
+            self._searched = 0
             if problem is None:
                 del buffer[:end]
                 self._damaged = False

@@ -40,7 +40,8 @@ Rule = Callable[[str, Place], str]
 _SAYS_SOMETHING = 5
 _REPEATS = 3
 _REPEATS_IN_LINE = 6
-_INLINE_LOOP = re.compile(rf"(?P<unit>[^\n]{{2,40}}?)(?P=unit){{{_REPEATS_IN_LINE - 1},}}(?P<rest>[^\n]{{0,40}})\Z")
+# Possessive: fewer rounds would only leave a longer rest, and to try them takes seconds of a long line.
+_INLINE_LOOP = re.compile(rf"(?P<unit>[^\n]{{2,40}}?)(?P=unit){{{_REPEATS_IN_LINE - 1},}}+(?P<rest>[^\n]{{0,40}}+)\Z")
 _TWO_LETTERS = re.compile(r"[^\W\d_]{2}")
 _DIRECTIVE = re.compile(r"\s*#\s*(?:endif|else)\b")
 _QUOTES = "\"'`"
@@ -274,8 +275,8 @@ def _same_closer(masked: str, cut: int, end: int, ahead: int) -> bool:
 
 def _repeated_in_file(group: list[str], place: Place) -> bool:
     """Whether the text around the cursor has the lines twice in a row: then repeating them is what its author does."""
-    twice = "\n".join(group * 2)
-    return any(twice in text for text in syntax.around(place.prefix, place.suffix))
+    twice = "\n".join(line.removesuffix("\r") for line in group * 2)
+    return any(twice in text.replace("\r\n", "\n") for text in syntax.around(place.prefix, place.suffix))
 
 
 def _says_something(line: str) -> bool:

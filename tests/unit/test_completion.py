@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -107,6 +110,24 @@ def test_what_is_not_likely_to_be_taken_is_gated() -> None:
 def test_who_asks_is_told_and_what_cannot_be_weighed_passes(explicit: bool, result: FimResult) -> None:
     outcome, _ = suggested("x = <|>", result, explicit, gate=1.0)
     assert isinstance(outcome, Suggestion) and outcome.text == "other(thing)"
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "shown"),
+    [
+        ("f(<|>, z)\n", (("first", 0.9), (",", 0.9), (" other", 0.01)), "first"),
+        ("f(<|>)\n", (("value", 0.95), (")", 0.95), (" +", 0.05), (" g", 0.05), ("(y", 0.05)), "value"),
+        ('x = "<|>"\n', (("hello", 0.95), ('"', 0.95), (" +", 0.05), (' "w', 0.05)), "hello"),
+    ],
+)
+def test_the_likely_beginning_of_an_answer_repeats_nothing_behind_the_cursor(
+    source: str, said: Sequence[tuple[str, float]], shown: str
+) -> None:
+    ends = tuple(itertools.accumulate(len(token) for token, _ in said))
+    logprobs = tuple(math.log(probability) for _, probability in said)
+    result = FimResult("".join(token for token, _ in said), "stop", len(said), logprobs, ends=ends)
+    outcome, _ = suggested(source, result, gate=0)
+    assert isinstance(outcome, Suggestion) and outcome.text == shown
 
 
 def test_the_mode_can_be_chosen() -> None:

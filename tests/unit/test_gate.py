@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -303,3 +304,10 @@ def test_the_command_fits_what_was_collected(tmp_path: Path, capsys: pytest.Capt
 def test_weights_need_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fit_gate.run(arguments(tmp_path / "rows.jsonl", tmp_path / "none" / "gate.toml"), {}) == 2
     assert "there is no folder" in capsys.readouterr().err and not (tmp_path / "rows.jsonl").exists()
+
+
+def test_a_line_that_is_one_long_word_costs_little() -> None:
+    place = Place(f'KEY = "{"a1b2c3d4" * 1900}"', "\n", None)
+    began = time.process_time()
+    assert gate.features(place, "x", FimResult("x", "stop", 1, (-0.5,)))
+    assert time.process_time() - began < 0.5

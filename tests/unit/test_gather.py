@@ -1,6 +1,8 @@
 """What a completion gets to see: the right definitions, windows and edits; nothing twice, and no secrets."""
 
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +80,37 @@ def at(workspace: Workspace, path: str, text: str, *parts: str, language: str = 
     line = before.count("\n")
     column = len(before) - before.rfind("\n") - 1
     return gather(workspace, snapshot, line, column, Budget(room), tokens, parts or PARTS)  # type: ignore[arg-type]
+
+
+def test_nothing_of_a_folder_that_was_deleted_is_given(workspace: Workspace) -> None:
+    text = "from shop.money import total\n\n\ndef pay(cart):\n    return total(|)\n"
+    assert "shop/money.py" in {one.path for one in at(workspace, "till.py", text)}
+    shutil.rmtree(workspace.root / "shop")
+    workspace.changed("shop")  # all that an editor tells
+    assert not [one for one in at(workspace, "till.py", text) if one.path.startswith("shop/")]
+    workspace.changed("go")  # is still there
+    assert not workspace.graph.paths_below("shop")
+    assert set(workspace.graph.paths_below("go")) == {"go/go.mod", "go/cart.go"}
+
+
+@pytest.mark.parametrize("rules", [".gitignore", ".foretypeignore", "shop/.gitignore"])
+def test_what_comes_to_be_ignored_is_not_given_any_more(workspace: Workspace, rules: str) -> None:
+    text = "from shop.money import total\n\n\ndef pay(cart):\n    return total(|)\n"
+    assert "shop/money.py" in {one.path for one in at(workspace, "till.py", text)}
+    (workspace.root / rules).write_text("money.py\n", "utf-8")
+    workspace.changed(rules)
+    assert "shop/money.py" not in {one.path for one in at(workspace, "till.py", text)}
+    assert workspace.read("shop/money.py") is None
+    (workspace.root / rules).unlink()
+    workspace.changed(rules)
+    assert "shop/money.py" in {one.path for one in at(workspace, "till.py", text)}
+
+
+def test_a_line_that_is_one_long_word_costs_little(workspace: Workspace) -> None:
+    for text in (f'KEY = "{"a1b2c3d4" * 4000}"|\n', f'"""\n{"a1b2c3d4" * 4000}\n"""\n    x = |\n'):
+        began = time.process_time()
+        at(workspace, "keys_of_tests.py", text)
+        assert time.process_time() - began < 1.5
 
 
 def test_the_signature_of_the_callee_is_nearest_to_the_cursor(workspace: Workspace) -> None:

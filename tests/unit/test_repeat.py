@@ -8,7 +8,7 @@ import pytest
 from test_minimal import applied
 
 from foretype.context.next_edit import EditedFile
-from foretype.context.repeat import repeat
+from foretype.context.repeat import _is_head, repeat
 from foretype.context.transfer import transfer
 from foretype.context.workspace import Workspace
 
@@ -156,3 +156,14 @@ def test_any_text(text: str) -> None:
 def test_transfer(old: list[str], new: list[str], there: list[str], expected: list[str] | None) -> None:
     made = transfer(old, new, there)
     assert (list(made.lines) if made else None) == expected
+
+
+@pytest.mark.parametrize(
+    "line", ["x('" + "a1b2c3d4" * 3000 + "')\n", "a({" + "var a=function(b,c){return b+c};" * 2500 + "\n"]
+)
+def test_a_line_that_is_very_long_is_no_head_and_costs_little(line: str) -> None:
+    before = line + "def f():\n    a = one(1)\n    b = one(2)\n" + line + "    c = one(3)\n"
+    began = time.process_time()
+    after(before, before.replace("one(1)", "two(1)"))
+    assert not _is_head(line)
+    assert time.process_time() - began < 1.5

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from foretype.lsp import stdio
 from foretype.lsp.stdio import MAX_BODY, Malformed, messages
 
 A, B = {"a": "å"}, {"b": 2}
@@ -57,6 +58,31 @@ def test_json_that_is_nested_too_deeply_is_damage() -> None:
     body = b"[" * 200_000
     broken, good = read_in(b"Content-Length: %d\r\n\r\n" % len(body) + body + frame(A), 65536)
     assert isinstance(broken, Malformed) and good == A
+
+
+def test_what_was_read_of_a_large_message_is_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = 0
+
+    class Counting:
+        def search(self, buffer: bytearray, start: int = 0) -> object:
+            nonlocal searched
+            found = header.search(buffer, start)
+            searched += (found.end() if found else len(buffer)) - start
+            return found
+
+    header = stdio._HEADER
+    monkeypatch.setattr(stdio, "_HEADER", Counting())
+    large = {"text": "x" * 2_000_000}
+    data = frame(A) + frame(large) + frame(B)
+    assert read_in(data, 65536) == [A, large, B]
+    assert searched < 2 * len(data)
+
+
+@pytest.mark.parametrize("size", [1, 100, 4095, 4096, 5000])
+def test_a_header_is_found_in_a_broken_message_however_the_reads_cut_it(size: int) -> None:
+    broken = b"Content-Length: 900000\r\n\r\n" + b"x" * 12_000
+    (_, *good) = read_in(broken + frame(A) + frame(B), size)
+    assert good == [A, B]
 
 
 def test_a_stream_without_a_header_is_not_kept() -> None:

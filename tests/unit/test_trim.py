@@ -2,6 +2,7 @@
 then `=== trimmed` with what is left, or `=== stays`. `\\u{200b}` stands for that character."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,25 @@ def test_reports_the_rules_in_order() -> None:
 
 def test_nothing_fired() -> None:
     assert trim("x", Place("print(", ")", None)) == module.Trimmed("x", ())
+
+
+TWICE = "log(1)\nstep(one, two)\nstep(one, two)\nlog(2)\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_that_the_file_has_twice_may_be_repeated_whatever_ends_them(end: str) -> None:
+    python = languages.find("python")
+    above = Place((TWICE + "go(there, now)\ngo(there, now)\n").replace("\n", end), end, python, multi=True)
+    assert trim("go(there, now)", above).text == "go(there, now)"
+    below = Place(end, (end + TWICE[7:]).replace("\n", end), python, multi=True)
+    assert trim("step(one, two)", below).text == "step(one, two)"
+
+
+def test_a_long_line_that_nearly_is_a_loop_costs_little() -> None:
+    text = "0, " * 650 + "".join(f"{chr(97 + at)}{at}" for at in range(26))
+    began = time.process_time()
+    assert module.loops(text, Place("x = [", "]\n", None)) == text
+    assert time.process_time() - began < 0.3
 
 
 CODE = st.text(alphabet="ab1_ \n\r\t\"'`(){}[]#/*\\-:;,.=é\u200b\u202e\u2028\ud800", max_size=50)
