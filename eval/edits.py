@@ -37,7 +37,6 @@ from foretype.eval.next_edits.cases import EditCase
 from foretype.eval.next_edits.report import Row
 from foretype.eval.provenance import revision
 from foretype.model.backend import Backend, BackendError, Cancel
-from foretype.model.edits import FORMATS
 from foretype.model.next_edits import Found, Options, next_edits
 
 LANES: dict[str, tuple[Lane, ...]] = {"rule": ("rule",), "model": ("model",), "both": ("rule", "model")}
@@ -68,7 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", choices=("validation", "test"), default="test", help="of --pairs")
     own = Options()
-    parser.add_argument("--format", choices=FORMATS, default=own.format, help="of the model's answers (%(default)s)")
     parser.add_argument("--threshold", type=float, default=own.threshold, metavar="P", help="confidence at least")
     parser.add_argument(
         "--places", choices=("due", "likely"), default="due", help="the model is asked about, as by edits.model (due)"
@@ -181,7 +179,7 @@ def _tasks(args: argparse.Namespace) -> list[Any]:
 def _options(args: argparse.Namespace) -> Options:
     """A benchmark waits for each place, however slow the machine is."""
     lanes = LANES[args.lane]
-    own = Options(format=args.format, threshold=args.threshold, max_places=args.max_places, lanes=lanes)
+    own = Options(threshold=args.threshold, max_places=args.max_places, lanes=lanes)
     return replace(own, deadline_ms=1e9, due_only=args.places == "due")
 
 
@@ -226,7 +224,6 @@ def _tell(args: argparse.Namespace, rows: Sequence[Row], backend: Backend | None
         "model_sha256": getattr(backend, "model_sha256", None),
         "adapter": args.adapter if backend and args.engine == "local" else None,
         "engine": args.engine if backend else None,
-        "format": args.format if backend else None,
         "threshold": args.threshold if backend else None,
         "places": args.places if backend else None,
         "peak_rss_mib": round(peak_mib()),
@@ -238,9 +235,7 @@ def _tell(args: argparse.Namespace, rows: Sequence[Row], backend: Backend | None
         return
     sys.stdout.write(f"Next edits: {found['tasks']} tasks, an edit is due at {found['due']}; lane {said['lane']}\n")
     if backend:
-        sys.stdout.write(
-            f"{model} on {args.engine}, format {args.format}, threshold {args.threshold}, places {args.places}\n"
-        )
+        sys.stdout.write(f"{model} on {args.engine}, threshold {args.threshold}, places {args.places}\n")
     sys.stdout.write("\n" + edit_report.table(found, {**kinds, **languages}))
     if args.verbose:
         sys.stdout.write("\n" + edit_report.complaints(rows))

@@ -21,16 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from foretype.context.row_files import ShardError
 from foretype.eval import stats
-from foretype.model import catalogue, edits, store
+from foretype.model import catalogue, store
 from foretype.model.backend import ModelError
-from foretype.model.next_edits import Options
 from foretype.model.progress import silent, terminal_progress
 from foretype.model.train.rows import EDIT_KINDS, FIM_KINDS, Kind
 
 if TYPE_CHECKING:
     from foretype.model.train.judge import Judged
 
-SERVED = Options.format
 _LEVEL = 0.05
 
 
@@ -104,7 +102,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=("fim", "edits", "both"), default="edits", help="default: %(default)s")
     parser.add_argument("--limit", type=int, default=500, metavar="N", help="rows, 0 for all (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the choice of rows (default: %(default)s)")
-    parser.add_argument("--format", choices=list(edits.FORMATS), default=SERVED, help="of next edits (%(default)s)")
     default = next((name for name, entry in catalogue.catalogue().items() if entry.default), "")
     parser.add_argument("--model", default=default, help="of the catalogue, or a GGUF file (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -121,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         folders = [adapter_folder(args.model, name) for name in args.adapters]
         rows = judge.rows(args.pairs, args.split, kinds_of(args.task), args.limit, args.seed)
         with nullcontext(silent) if args.json else terminal_progress() as progress:
-            first, second = (judge.judge(rows, args.model, one, args.format, "auto", progress) for one in folders)
+            first, second = (judge.judge(rows, args.model, one, "auto", progress) for one in folders)
         changes = compare(first, second)
     except ShardError as error:
         sys.stderr.write(f"foretype eval likelihood: {error}\n")
@@ -134,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     if args.json:
         facts = {change.kind: figures(change) for change in changes}
-        sys.stdout.write(json.dumps({"adapters": args.adapters, "format": args.format, **facts}) + "\n")
+        sys.stdout.write(json.dumps({"adapters": args.adapters, **facts}) + "\n")
     else:
         sys.stdout.write(table(changes, (args.adapters[0], args.adapters[1])))
     return 0

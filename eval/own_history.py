@@ -104,12 +104,11 @@ def learn(found: Sequence[Source], out: Path, args: argparse.Namespace, progress
     rows = judge.rows(pairs, "validation", likelihood.kinds_of(args.task), _JUDGED, args.seed)
     _enough(manifest(pairs), len({row.origin.commit for row in rows}), pairs)
     job = replace(command.job(args), pairs=(pairs,), out=under_way / "adapter", adapter=start, validation_rows=0)
-    form = job.layout.edits
-    before = judge.judge(rows, args.model, start, form, args.dtype, progress)
+    before = judge.judge(rows, args.model, start, args.dtype, progress)
     if not before:
         raise HistoryError(f"no row of the newest commits fits into a prompt (what was mined is in {pairs})")
     train_job.run(job, progress, say)
-    after = judge.judge(rows, args.model, job.out, form, args.dtype, progress)
+    after = judge.judge(rows, args.model, job.out, args.dtype, progress)
     changes = likelihood.compare(before, after)
     kept = changes[0].better
     if kept:

@@ -69,16 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--experiment", type=Path, metavar="FILE", help="play every arm of an experiment, and compare them"
     )
     parser.add_argument("--fit-gate", type=Path, metavar="FILE", help="fit the confidence gate and write its weights")
-    parser.add_argument("--model", help="a name or a path, as the option model.name")
-    parser.add_argument("--adapter", help="as the option model.adapter")
-    parser.add_argument(
-        "--set",
-        dest="options",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="an option",
-    )
+    add_server_options(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="rows, one JSON object a key; goes on if it exists")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -174,6 +165,15 @@ def arms(args: argparse.Namespace, experiment: Experiment) -> dict[str, Opener]:
         return open_
 
     return {arm.name: opener(arm.options) for arm in experiment.arms}
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """What `server_options` reads."""
+    parser.add_argument("--model", help="a name or a path, as the option model.name")
+    parser.add_argument("--adapter", help="as the option model.adapter")
+    parser.add_argument(
+        "--set", dest="options", action="append", default=[], metavar="SECTION.KEY=VALUE", help="an option"
+    )
 
 
 def server_options(args: argparse.Namespace) -> dict[str, dict[str, Any]]:

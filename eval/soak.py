@@ -49,11 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, metavar="M", help="default: %(default)s")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="of the typist: 10 types tenfold fast")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of commits and pauses (default: %(default)s)")
-    parser.add_argument("--model", help="a name or a path, as the option model.name")
-    parser.add_argument("--adapter", help="as the option model.adapter")
-    parser.add_argument(
-        "--set", dest="options", action="append", default=[], metavar="SECTION.KEY=VALUE", help="an option"
-    )
+    replay.add_server_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -32,7 +32,6 @@ from foretype.eval.comparison.page import page
 from foretype.eval.comparison.running import Cell
 from foretype.eval.comparison.table import table
 from foretype.model.digests import write_whole
-from foretype.model.edits import FORMATS
 
 NAME = "suite.json"
 
@@ -71,9 +70,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the choice of tasks (%(default)s)")
     parser.add_argument("--judged", type=int, default=10, metavar="N", help="tasks of a package that its tests judge")
-    parser.add_argument(
-        "--format", choices=FORMATS, default="", help="of next edits (default: what each was trained in)"
-    )
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep crossfile's packages there")
     parser.add_argument("--engines", default="", metavar="E,E", help="one for all models, or one for each")
     parser.add_argument("--url", default="", help="where the server is (openai, llama-server); or NAME@URL as a model")
@@ -192,7 +188,6 @@ def settings_of(args: argparse.Namespace) -> Settings:
         judged=args.judged,
         work=args.work.absolute() if args.work else None,
         unsafe_exec=args.unsafe_exec,
-        format=args.format,
     )
 
 
@@ -203,8 +198,8 @@ def _watch(args: argparse.Namespace, suite: Suite) -> None:
     try:
         _say(f"waiting for checkpoints in {args.watch}; Ctrl-C ends")
         for checkpoint in arrivals(args.watch, suite.out / "checkpoints", 60 * args.watch_minutes):
-            model, form = suite_models.trained_on(checkpoint)
-            suite.add([Named(checkpoint.name, "local", model, str(checkpoint), format=form)])
+            model = suite_models.trained_on(checkpoint)
+            suite.add([Named(checkpoint.name, "local", model, str(checkpoint))])
             if not args.json:
                 _tell(args, suite)
             _say(f"waiting for checkpoints in {args.watch}; Ctrl-C ends")

@@ -113,14 +113,13 @@ class FimResult:
 
 @dataclass(frozen=True)
 class EditQuestion:
-    """Whether something is to be done in a window, and what: asked in one of `model.edits.FORMATS`.
+    """Whether something is to be done in a window, and what: asked as `model/edit_format.py` has it.
 
     How likely the answer is that nothing is to be done is measured in the run that reads the prompt. Another one is
-    written if, at one of that answer's tokens, some other token is by `least_gap` (natural logarithm) likelier. That
-    may be negative: then it is what the model would write if it had to do something. It has at most `max_tokens`.
+    written if some other token is by `least_gap` (natural logarithm) likelier than the one that says so. That may be
+    negative: then it is what the model would write if it had to do something. It has at most `max_tokens`.
     """
 
-    format: str
     request: EditRequest
     least_gap: float = 0.0
     max_tokens: int = 96
@@ -130,9 +129,9 @@ class EditQuestion:
 class EditResult:
     """What was written, for the format to parse; `finish` is "" where nothing was, else as in `FimResult`.
 
-    `window` are the lines (start, stop) of the file that were shown, None where not even those in question fit.
-    `given` are the natural logarithms of the probabilities of the tokens that say that nothing is to be done, `other`
-    those of the likeliest other token at each of these places. The rest is as in `FimResult`.
+    `window` are the lines (start, stop) of the file that were shown, None where not even those in question fit. `gap`
+    is by how much (natural logarithm) another first token is likelier than the one that says that nothing is to be
+    done: negative where the model would do nothing. The rest is as in `FimResult`.
     """
 
     text: str = ""
@@ -140,17 +139,10 @@ class EditResult:
     tokens: int = 0
     window: tuple[int, int] | None = None
     logprobs: tuple[float, ...] = ()
-    given: tuple[float, ...] = ()
-    other: tuple[float, ...] = ()
+    gap: float = 0.0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     stages_ms: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def gap(self) -> float:
-        """By how much, at the most, another token is likelier than the one of doing nothing: negative where the model
-        would do nothing."""
-        return max((other - given for other, given in zip(self.other, self.given, strict=True)), default=0.0)
 
 
 class Backend(Protocol):

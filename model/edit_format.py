@@ -1,27 +1,51 @@
-"""What a model is told when it is asked for the next edit, and what a format of doing so consists of.
+"""How a model is asked for the next edit, and how it answers: with the numbers of lines, and what they become.
 
-A format spells a request as a prompt and an answer as text; each is one file (`model/edit_*.py`), `model/edits.py` has
-them all. What they share is here: the request, how recent edits, diagnostics and other files are written, in this order
-and before the window, so that the prompts for several places begin alike and the cache survives. Knows neither
-tokenizers nor engines.
+For `qwen2.5-coder`, a parameter having been added to `log`, the prompt is
+
+    <|file_sep|>lib/log.py.diff
+    -def log(message):
+    +def log(message, level):
+         print(message)
+    <|file_sep|>lib/log.py
+    1 def log(message, level):
+    2     print(message)
+    3
+    4
+    5 def main():
+    6     log("ready")
+    <|fim_middle|>
+
+and its answer
+
+    2
+        print(level, message)<|endoftext|>
+
+`2-4` and no line after it deletes lines 2 to 4, `2+` puts lines in before line 2, `7+` after the last of six. Nothing
+to do is `0`, a single token: its probability as the first one is the gate. Recent edits, diagnostics and other files
+come in this order before the window, so that the prompts for several places begin alike and the cache survives. Knows
+neither tokenizers nor engines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Literal
 
 from foretype.context.rows import Diagnostic, Diff, Excerpt, Target, Window
-from foretype.model.fim import Family, Part, Sentinel, Text
+from foretype.model.fim import Family, Part, Text
 
+NAME = "lines"  # under which what is trained says that it was trained in it
+NOTHING = "0"
+_RANGE = re.compile(r"([1-9]\d{0,2})(?:-([1-9]\d{0,2})|(\+))?")
 _CONTEXT_LINES = 1  # of a diff, on either side: where the edit is, in the fewest tokens
 _HUNK_LINES = 14
 _MESSAGE_CHARS = 120
 
-# What an answer can say instead of an edit: that there is none; nothing that the format knows; an edit of lines that it
-# was not asked about; the text as it stands.
+# What an answer can say instead of an edit: that there is none; nothing that can be read; an edit of lines that were
+# not shown; the text as it stands.
 Nothing = Literal["none", "unreadable", "outside", "unchanged"]
 
 
@@ -72,54 +96,44 @@ class NoEdit:
     reason: Nothing
 
 
-@dataclass(frozen=True)
-class Format:
-    """One way to ask a model for the next edit.
-
-    `render` is the prompt, `answer` what should be written after it (of no target: that nothing is to be done; raises
-    ValueError for a target that the format cannot say), `parse` what was meant by an answer. `reach` are the lines
-    (start, stop) of the file that an answer can change. `ended` says whether the answer for nothing has to be the whole
-    answer, or its beginning tells it from all others. `stop` are strings that end the answer of a model that was not
-    trained for the format.
-    """
-
-    name: str
-    render: Callable[[Family, EditRequest], tuple[Part, ...]]
-    answer: Callable[[EditRequest, Target | None], str]
-    parse: Callable[[EditRequest, str], Target | NoEdit]
-    reach: Callable[[EditRequest], tuple[int, int]]
-    ended: bool
-    stop: Callable[[EditRequest], tuple[str, ...]]
+def render(family: Family, request: EditRequest) -> tuple[Part, ...]:
+    """The prompt."""
+    numbered = _joined(f"{number} {line}".rstrip() for number, line in enumerate(request.window.lines, 1))
+    sections = [*_told(request), (request.path, numbered)]
+    written = (part for name, text in sections for part in _section(family, name, text))
+    return (*written, *((family.middle,) if family.middle else ()))
 
 
-def told(family: Family, request: EditRequest, history: bool = True) -> tuple[Part, ...]:
-    """What precedes the window in all formats: recent edits, signatures, diagnostics."""
-    return tuple(part for name, text in sections(request, history) for part in section(family, name, text))
+def answer(request: EditRequest, target: Target | None) -> str:
+    """What should be written after it; of no target: that nothing is to be done. Raises ValueError for a target that is
+    not in the window."""
+    if target is None:
+        return NOTHING
+    first, last = target.start - request.window.start + 1, target.stop - request.window.start
+    if not 1 <= first <= last + 1 <= len(request.window.lines) + 1:
+        raise ValueError(f"lines {target.start}..{target.stop} are not in the window")
+    place = f"{first}+" if last < first else str(first) if last == first else f"{first}-{last}"
+    return "\n".join((place, *target.lines))
 
 
-def sections(request: EditRequest, history: bool = True) -> Iterator[tuple[str, str]]:
-    """The same as pairs of a file's name and its text; those that hold for all places first."""
-    for path, diffs in groupby(request.history if history else (), key=lambda diff: diff.path):
-        yield f"{path}.diff", "@@\n".join(diff.diff for diff in diffs)
-    for excerpt in request.related:
-        yield excerpt.path, _ended(excerpt.text)
-    if request.diagnostics:
-        yield "diagnostics", "".join(_diagnostic(one, request.window) for one in request.diagnostics)
-
-
-def section(family: Family, name: str, text: str) -> tuple[Part, ...]:
-    """A file of its own in the family's spelling, or under a comment where the family knows one file alone."""
-    mark = Text(f"{name}\n{text}", "context")
-    return (
-        (family.files.file, mark)
-        if family.files.file
-        else (Text(f"{family.files.mark or '# '}{mark.text}", "context"),)
-    )
-
-
-def asked(family: Family) -> tuple[Sentinel, ...]:
-    """The token after which an answer comes."""
-    return (family.middle,) if family.middle else ()
+def parse(request: EditRequest, text: str) -> Target | NoEdit:
+    """What was meant by an answer."""
+    place, *lines = text.split("\n")
+    if place.strip() == NOTHING:
+        return NoEdit("none")
+    found = _RANGE.fullmatch(place.strip())
+    if found is None:
+        return NoEdit("unreadable")
+    first = int(found[1])
+    last = first - 1 if found[3] else int(found[2] or first)
+    if first > last + 1 or (found[3] and not lines):
+        return NoEdit("unreadable")
+    if last > len(request.window.lines):
+        return NoEdit("outside")
+    start, stop = request.window.start + first - 1, request.window.start + last
+    if request.lines(start, stop) == tuple(lines):
+        return NoEdit("unchanged")
+    return Target(start, stop, tuple(lines))
 
 
 def compact(diff: str, context: int = _CONTEXT_LINES, most: int = _HUNK_LINES) -> str:
@@ -133,6 +147,26 @@ def compact(diff: str, context: int = _CONTEXT_LINES, most: int = _HUNK_LINES) -
             hunks[-1].append(line)
     short = ["".join(f"{line}\n" for line in _near_changes(hunk, context)[:most]) for hunk in hunks]
     return "@@\n".join(filter(None, short))
+
+
+def _told(request: EditRequest) -> Iterator[tuple[str, str]]:
+    """What precedes the window: recent edits, signatures, diagnostics, each as a file's name and its text."""
+    for path, diffs in groupby(request.history, key=lambda diff: diff.path):
+        yield f"{path}.diff", "@@\n".join(diff.diff for diff in diffs)
+    for excerpt in request.related:
+        yield excerpt.path, _ended(excerpt.text)
+    if request.diagnostics:
+        yield "diagnostics", "".join(_diagnostic(one, request.window) for one in request.diagnostics)
+
+
+def _section(family: Family, name: str, text: str) -> tuple[Part, ...]:
+    """A file of its own in the family's spelling, or under a comment where the family knows one file alone."""
+    mark = Text(f"{name}\n{text}", "context")
+    return (
+        (family.files.file, mark)
+        if family.files.file
+        else (Text(f"{family.files.mark or '# '}{mark.text}", "context"),)
+    )
 
 
 def _near_changes(hunk: Sequence[str], context: int) -> list[str]:
@@ -150,5 +184,5 @@ def _ended(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def joined(lines: Iterable[str]) -> str:
+def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)

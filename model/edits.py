@@ -1,7 +1,7 @@
-"""Next edits by a model: the formats, and how a request is cut so that prompt and answer fit.
+"""How a request for the next edit is made of a row, and cut so that prompt and answer fit.
 
-Training and serving ask in the same way: a row becomes a request (`request_of`), a request is cut to size (`fit`), a
-format writes it. Knows no engine; how tokens are counted is the caller's business.
+Training and serving ask in the same way: a row becomes a request (`request_of`), a request is cut to size (`fit`),
+`model/edit_format.py` writes it. Knows no engine; how tokens are counted is the caller's business.
 """
 
 from __future__ import annotations
@@ -9,25 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from foretype.context.rows import Diff, EditRow, Target, Window
-from foretype.model import edit_lines, edit_window
-from foretype.model.edit_format import EditRequest, Format, NoEdit, compact
+from foretype.context.rows import Diff, EditRow, Window
+from foretype.model.edit_format import EditRequest, compact, render
 from foretype.model.fim import Family, Part, Sentinel
-
-__all__ = [
-    "ANSWER_TOKENS",
-    "FORMATS",
-    "TOKENS",
-    "EditRequest",
-    "Format",
-    "NoEdit",
-    "Target",
-    "fit",
-    "request_of",
-    "size",
-]
-
-FORMATS: dict[str, Format] = {one.FORMAT.name: one.FORMAT for one in (edit_lines, edit_window)}
 
 # Tokens of prompt and answer together, of the answer alone, and of what tells of other edits and of other files.
 TOKENS, ANSWER_TOKENS = 512, 96
@@ -53,9 +37,9 @@ def request_of(row: EditRow) -> EditRequest:
     return EditRequest(row.origin.path, row.history, row.window, row.diagnostics, row.related, focus)
 
 
-def fit(form: Format, family: Family, request: EditRequest, count: Count, most: int = TOKENS) -> EditRequest | None:
+def fit(family: Family, request: EditRequest, count: Count, most: int = TOKENS) -> EditRequest | None:
     """The request with as much around the lines in question as leaves room for an answer of `ANSWER_TOKENS`; None where
-    not even those fit, or to leave them as they are would be a longer answer.
+    not even those fit.
 
     The history is cut without regard to the rest, so that the prompts of several places begin with the same one.
     """
@@ -70,10 +54,8 @@ def fit(form: Format, family: Family, request: EditRequest, count: Count, most: 
     cut = replace(
         request, history=tuple(history), related=tuple(related), diagnostics=tuple(diagnostics), window=window
     )
-    if count(form.answer(cut, None)) > ANSWER_TOKENS:
-        return None
     lines, least = len(window.lines), request.focus[1] - request.focus[0]
-    while (surplus := size(form.render(family, cut), count) + ANSWER_TOKENS - most) > 0:
+    while (surplus := size(render(family, cut), count) + ANSWER_TOKENS - most) > 0:
         if lines <= least and not cut.related:
             return None
         # first what is farthest from the question

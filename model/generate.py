@@ -102,14 +102,14 @@ class Decoder:
         rows = self._forward([*tokens[common:], *drafted], cancel, 1 + len(drafted))
         return rows, common
 
-    def likelihood(self, logits: np.ndarray, tokens: Sequence[int]) -> tuple[float, float, int]:
-        """The natural logarithms of the probabilities that one of the tokens comes, and the likeliest other one; and
-        that one."""
+    def likelihood(self, logits: np.ndarray, token: int) -> tuple[float, float, int]:
+        """The natural logarithms of the probabilities that the token comes, and the likeliest other one; and that
+        one."""
         scratch = np.exp(np.subtract(logits, logits.max(), out=self._scratch), out=self._scratch)
-        total, some = float(scratch.sum()), float(scratch[list(tokens)].sum())
-        scratch[list(tokens)] = 0
+        total, this = float(scratch.sum()), float(scratch[token])
+        scratch[token] = 0
         other = int(scratch.argmax())
-        return math.log(max(some, _NEVER) / total), math.log(max(float(scratch[other]), _NEVER) / total), other
+        return math.log(max(this, _NEVER) / total), math.log(max(float(scratch[other]), _NEVER) / total), other
 
     def stream(
         self,

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from foretype.model import confident, edits, fim
+from foretype.context.rows import Target
+from foretype.model import confident, edit_format, edits, fim
 from foretype.model.backend import BackendError, Cancel, EditQuestion, EditResult, FimRequest, FimResult
 from foretype.model.drafts import Acceptance, Drafts
-from foretype.model.edit_format import NoEdit
 from foretype.model.engine import Engine
 from foretype.model.generate import Decoder, Prompt, Step, Text, heal
 from foretype.model.pace import Pace
@@ -28,8 +28,6 @@ from foretype.model.window import Anchor, Budget, Window
 
 # Tokens that have been typed since the prompt was made and always find room beside other files.
 _TYPED = 128
-# Tokens that the answer to a question for an edit may have beyond those of the lines as they stand.
-_MORE = 48
 
 
 def open_backend(
@@ -164,54 +162,41 @@ class LocalBackend:
     def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
         started = time.perf_counter()
         cancel.check()
-        form = edits.FORMATS.get(question.format)
-        if form is None:
-            raise BackendError(
-                f"no format of next edits is called {question.format}; choose {', '.join(edits.FORMATS)}"
-            )
-        request = edits.fit(form, self._family, question.request, self.count)
+        request = edits.fit(self._family, question.request, self.count)
         if request is None:
             return EditResult()
-        prompt = Prompt(tuple(encode(self._vocab, form.render(self._family, request))))
-        given = self._vocab.encode(form.answer(request, None))
-        if (room := self._engine.capacity - len(prompt.tokens) - len(given)) < 1:
+        prompt = Prompt(tuple(encode(self._vocab, edit_format.render(self._family, request))))
+        if (room := self._engine.capacity - len(prompt.tokens)) < 1:
             raise BackendError(
-                f"the question for an edit has {len(prompt.tokens) + len(given)} tokens, the cache "
-                f"{self._engine.capacity}; raise model.context_tokens"
+                f"the question for an edit has {len(prompt.tokens)} tokens, the cache {self._engine.capacity}; "
+                "raise model.context_tokens"
             )
         rendered = time.perf_counter()
-        rows, cached = self._decoder.prefill(prompt.tokens, cancel, given)
+        rows, cached = self._decoder.prefill(prompt.tokens, cancel)
         filled = time.perf_counter()
         self.pace.read(len(prompt.tokens) - cached, 1000 * (filled - rendered))
-        stop = form.stop(request)
-        likely = [self._decoder.likelihood(row, (token,)) for row, token in zip(rows, given, strict=False)]
-        if form.ended:
-            likely.append(self._decoder.likelihood(rows[len(given)], self._ending(stop)))
+        nothing = self._vocab.encode(edit_format.NOTHING)[0]
+        given, other, instead = self._decoder.likelihood(rows[0], nothing)
         result = EditResult(
             window=(request.window.start, request.window.stop),
-            given=tuple(given for given, _, _ in likely),
-            other=tuple(other for _, other, _ in likely),
+            gap=other - given,
             prompt_tokens=len(prompt.tokens),
             cached_tokens=cached,
         )
-        if question.max_tokens and (gap := result.gap) >= question.least_gap:
+        if question.max_tokens and result.gap >= question.least_gap:
             most = min(room, question.max_tokens)
-            if form.ended:  # nothing to do is spelt as the lines themselves
-                most = min(most, len(given) + _MORE)
             begun: list[Step] = []
-            if gap <= 0:
-                # The model would do nothing: it goes on from where it was least sure of that.
-                at = max(range(len(likely)), key=lambda at: result.other[at] - result.given[at])
-                other = likely[at][2]
-                taken = [*zip(given[:at], result.given[:at], strict=True), (other, result.other[at])]
-                begun = [Step(token, self._vocab.bytes_of(token), logprob, 0.0, token) for token, logprob in taken]
-                rows, _ = self._decoder.prefill((*prompt.tokens, *given[:at], other), cancel)
-            drafts = given if not begun else given[at + 1 :]
-            steps = self._answer(prompt.tokens, begun, rows, drafts, most, cancel)
-            result, written = _written(result, steps, most, stop)
-            if form.parse(request, result.text) == NoEdit("unchanged"):
+            # the answer that repeats the lines in question: what comes is often that, but for a few words
+            likely = self._vocab.encode(edit_format.answer(request, Target(*request.focus, request.focused)))
+            if result.gap <= 0:  # the model would do nothing
+                likely = []
+                begun = [Step(instead, self._vocab.bytes_of(instead), other, 0.0, instead)]
+                rows, _ = self._decoder.prefill((*prompt.tokens, instead), cancel)
+            steps = self._answer(prompt.tokens, begun, rows, likely, most, cancel)
+            result, written = _written(result, steps, most)
+            if edit_format.parse(request, result.text) == edit_format.NoEdit("unchanged"):
                 again = self._otherwise(prompt.tokens, written, len(begun), most, cancel)
-                result = _written(result, again, most, stop)[0] if again else result
+                result = _written(result, again, most)[0] if again else result
         ended = time.perf_counter()
         spent = {"render": rendered - started, "prefill": filled - rendered, "decode": ended - filled}
         return replace(result, stages_ms={stage: 1000 * seconds for stage, seconds in spent.items()})
@@ -258,11 +243,6 @@ class LocalBackend:
     def close(self) -> None:
         """Nothing to do: the engine goes with the object."""
 
-    def _ending(self, stop: Sequence[str]) -> list[int]:
-        """The tokens that end an answer, or begin what does."""
-        begun = (int(token) for string in stop for token in self._vocab.beginning(string.encode()))
-        return sorted({*self._stops, *begun})
-
     def _in_time(self, request: FimRequest) -> tuple[Anchor, list[int]]:
         """The prompt that stands, or a new one: as large as can be read before the deadline."""
         anchor = self._window.standing(request) or self._window.anew(request)
@@ -288,17 +268,12 @@ class LocalBackend:
         return fill_in(self._vocab, family, anchor, self._engine.capacity - max_tokens - _TYPED)
 
 
-def _written(
-    result: EditResult, steps: Iterable[Step], limit: int, stop: Sequence[str]
-) -> tuple[EditResult, list[Step]]:
-    """The result with the answer that the steps spell, up to where one of the strings `stop` begins; and the steps."""
-    text, taken, said, finish = Text(), list[Step](), "", ""
-    for step in steps:
-        taken.append(step)
-        said = text.add(step.text)
-        if found := [at for at in map(said.find, stop) if at >= 0]:
-            said, finish = said[: min(found)], "stop"
-            break
-    finish = finish or ("stop" if len(taken) < limit else "length")
+def _written(result: EditResult, steps: Iterable[Step], limit: int) -> tuple[EditResult, list[Step]]:
+    """The result with the answer that the steps spell; and the steps."""
+    taken = list(steps)
+    text = Text()
+    for step in taken:
+        text.add(step.text)
+    finish = "stop" if len(taken) < limit else "length"
     logprobs = tuple(step.logprob for step in taken)
-    return replace(result, text=said, finish=finish, tokens=len(taken), logprobs=logprobs), taken
+    return replace(result, text=text.value, finish=finish, tokens=len(taken), logprobs=logprobs), taken

@@ -1,7 +1,7 @@
 """Next edits, from what was edited to what is proposed: the rules first, then the model at the places that are left.
 
 Each edit is told of as soon as it is there, so that the first one is on screen while others are computed. What is not
-proposed has a reason. Knows neither the protocol nor the formats' spellings.
+proposed has a reason. Knows neither the protocol nor how a prompt is spelt.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from foretype.context.next_edit import Diagnostic, EditedFile, Lane, NextEdit, P
 from foretype.context.rows import Diff, Window
 from foretype.context.rules import change
 from foretype.context.text import split_lines
-from foretype.model import edit_filters
+from foretype.model import edit_filters, edit_format
 from foretype.model.backend import Backend, BackendError, Cancel, EditQuestion, EditResult
 from foretype.model.edit_filters import Proposal
 from foretype.model.edit_format import EditRequest, NoEdit, Nothing
-from foretype.model.edits import FORMATS, WINDOW_LINES
+from foretype.model.edits import WINDOW_LINES
 
 if TYPE_CHECKING:
     from foretype.context.workspace import Workspace
@@ -43,12 +43,11 @@ class Options:
     proposed only if its confidence is at least `threshold`, and at least `sure` where it shares no word with what the
     user did; with `due_only` it is not asked there at all. `max_edits` are the rules'.
 
-    The format is the one that adapters are trained in. The thresholds were chosen with the adapter that ships on 260
+    The thresholds were chosen with the adapter that ships on 260
     rows of the validation split (`foretype eval edits --pairs`), so that it is quiet at nine in ten rows that ask for
     nothing; docs/next-edits.md has the figures.
     """
 
-    format: str = "lines"
     threshold: float = 0.2
     sure: float = 0.6
     least_gap: float = 0.0
@@ -196,11 +195,10 @@ class _Search:
                 continue
             self._cancel.check()
             least_gap = self._options.due_gap if _is_due(place) else self._options.least_gap
-            question = EditQuestion(self._options.format, request, least_gap)
-            result = backend.edit(question, self._cancel)
+            result = backend.edit(EditQuestion(request, least_gap), self._cancel)
             if result.window is not None:
                 request = request.shown(*result.window)
-            asked.append((place.path, *FORMATS[question.format].reach(request)))
+            asked.append((place.path, request.window.start, request.window.stop))
             edit = self._judged(request, result, place, settled)
             if isinstance(edit, NextEdit):
                 self._propose(edit)
@@ -225,12 +223,12 @@ class _Search:
         self, request: EditRequest, result: EditResult, place: Place, settled: frozenset[str]
     ) -> NextEdit | Withholding:
         """The edit that an answer means, or why it is not proposed."""
-        form, text = FORMATS[self._options.format], self._text(request.path)
+        text = self._text(request.path)
         if result.window is None or result.finish == "length":
             return "too_wide"
         if not result.finish:
             return "quiet"
-        target = form.parse(request, result.text)
+        target = edit_format.parse(request, result.text)
         if isinstance(target, NoEdit):
             return target.reason
         proposal = Proposal(
@@ -238,7 +236,7 @@ class _Search:
             self._language(request.path),
             lines_of(text),
             target,
-            form.reach(request),
+            (request.window.start, request.window.stop),
             request.history,
             "\n".join(one.message for one in request.diagnostics if _within(one.line, request.focus)),
             self._wording,

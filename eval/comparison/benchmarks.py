@@ -38,7 +38,6 @@ class Settings:
     judged: int = 10
     work: Path | None = None
     unsafe_exec: bool = False
-    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,7 @@ def _crossfile() -> Benchmark:
 def _edits(name: str, needs: str, asked: Callable[[Settings], list[str] | None]) -> Benchmark:
     def words(settings: Settings) -> list[str] | None:
         what = asked(settings)
-        form = ["--format", settings.format] if settings.format else []
-        return None if what is None else ["edits", *what, *_limit(settings, name), *form]
+        return None if what is None else ["edits", *what, *_limit(settings, name)]
 
     def outcome(row: Row) -> Outcome:
         verdict = row["verdict"]

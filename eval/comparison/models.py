@@ -18,12 +18,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from foretype.model.catalogue import SHIPPED, catalogue, is_path, suggestion
-from foretype.model.edits import FORMATS
 from foretype.model.store import CONFIG, RECORD, WEIGHTS
 
 FORETYPE = (sys.executable, "-m", "foretype")
@@ -40,8 +40,7 @@ class NotReady(Exception):
 
 @dataclass(frozen=True)
 class Named:
-    """A model as somebody named it: `label` for tables; the rest as the benchmarks' options of these names have it.
-    `format` is the one of next edits that it was trained in, "" if that is not known."""
+    """A model as somebody named it: `label` for tables; the rest as the benchmarks' options of these names have it."""
 
     label: str
     engine: str
@@ -49,7 +48,6 @@ class Named:
     adapter: str = "default"
     url: str = ""
     family: str = ""
-    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,6 @@ class Model:
     label: str
     key: str
     options: tuple[str, ...]
-    format: str
     about: dict[str, Any]
 
 
@@ -88,7 +85,7 @@ def ready(one: Named, command: Sequence[str] = FORETYPE) -> Model:
         for option, value in (("--url", one.url), ("--family", one.family)):
             options += [option, value] if value else []
         key = f"{_plain(one.label)}-{_digest(options)}"
-        return Model(one.label, key, tuple(options), one.format, {**about, "url": one.url})
+        return Model(one.label, key, tuple(options), {**about, "url": one.url})
     words = [*command, "model", "build", one.model, "--adapter", one.adapter, "--json"]
     try:
         done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace")
@@ -104,23 +101,16 @@ def ready(one: Named, command: Sequence[str] = FORETYPE) -> Model:
     # a build of ours has a digest in its name; another is told by its files
     ours = folder.parent.name == "builds"
     key = f"{about['model']}-{folder.name}" if ours else f"{folder.name}-{_digest(_files(folder))}"
-    return Model(one.label, _plain(key), ("--model", str(folder)), one.format, about)
+    return Model(one.label, _plain(key), ("--model", str(folder)), about)
 
 
-def trained_on(folder: Path) -> tuple[str, str]:
-    """The model that an adapter is of, and the format of next edits that it was trained in, "" where there is none."""
-    record: dict[str, Any] = {}
+def trained_on(folder: Path) -> str:
+    """The model that an adapter is of."""
     base = ""
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         base = str(json.loads((folder / CONFIG).read_text("utf-8"))["base_model_name_or_path"])
-        record = json.loads((folder / RECORD).read_text("utf-8"))
-        base = str(record["base"])
-        form = str(record["layout"]["edits"]) if record["task"] != "fim" else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        form = ""
-    entries = catalogue()
-    known = base if base in entries or (is_path(base) and Path(base).is_file()) else _default()
-    return known, form if form in FORMATS else ""
+        base = str(json.loads((folder / RECORD).read_text("utf-8"))["base"])
+    return base if base in catalogue() or (is_path(base) and Path(base).is_file()) else _default()
 
 
 def _named(text: str, engine: str, url: str, family: str) -> Named:
@@ -139,8 +129,7 @@ def _named(text: str, engine: str, url: str, family: str) -> Named:
     if path.is_dir():
         folder = path.absolute()
         if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
-            model, form = trained_on(folder)
-            return Named(folder.name, "local", model, str(folder), format=form)
+            return Named(folder.name, "local", trained_on(folder), str(folder))
         if (folder / "model.onnx").is_file():
             return Named(folder.name, "local", str(folder))
         raise UsageError(f"{text} holds neither an adapter ({WEIGHTS}, {CONFIG}) nor a built model (model.onnx)")

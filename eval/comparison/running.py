@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,7 +51,7 @@ def run(
 ) -> Cell:
     """Runs it, unless it is done; with `rejudge` it runs again on the answers that are kept. `command` is what runs
     Foretype. Raises OSError if `out` cannot be written, ValueError if the settings lack what the benchmark needs."""
-    words = benchmark.words(replace(settings, format=settings.format or model.format))
+    words = benchmark.words(settings)
     if words is None:
         raise ValueError(f"{benchmark.name} needs {benchmark.needs}")
     folder = out / "models" / model.key

@@ -18,10 +18,11 @@ from foretype.context.rows import EditRow, RowError, Target, from_json
 from foretype.eval.answers import clock_ms
 from foretype.eval.next_edits import metrics as edit_metrics
 from foretype.eval.next_edits.report import Row
-from foretype.model import edit_filters
+from foretype.model import edit_filters, edit_format
 from foretype.model.backend import Backend, Cancel, EditQuestion
 from foretype.model.edit_filters import Proposal
-from foretype.model.edits import FORMATS, NoEdit, request_of
+from foretype.model.edit_format import NoEdit
+from foretype.model.edits import request_of
 from foretype.model.next_edits import Options, confidence
 
 __all__ = ["ShardError", "answer", "read"]
@@ -71,21 +72,21 @@ def answer(row: EditRow, backend: Backend, options: Options) -> Row:
 
 def _proposed(row: EditRow, backend: Backend, options: Options) -> tuple[Target | None, str]:
     """The edit that would be shown, or None; and in words what it is, or why there is none."""
-    form, request = FORMATS[options.format], request_of(row)
-    result = backend.edit(EditQuestion(options.format, request, options.least_gap), Cancel())
+    request = request_of(row)
+    result = backend.edit(EditQuestion(request, options.least_gap), Cancel())
     if result.window is None or result.finish == "length":
         return None, "too wide"
     if not result.finish:
         return None, "quiet"
     request = request.shown(*result.window)
-    target = form.parse(request, result.text)
+    target = edit_format.parse(request, result.text)
     if isinstance(target, NoEdit):
         return None, target.reason
     # the file is known from the window on: lines above it are put there to keep the numbers right
     lines = [""] * row.window.start + list(row.window.lines)
     said, sure = "\n".join(one.message for one in request.diagnostics), confidence(result)
     proposal = Proposal(
-        *(request.path, row.origin.language, lines, target, form.reach(request), request.history),
+        *(request.path, row.origin.language, lines, target, result.window, request.history),
         complaint=said,
         sure=sure >= options.sure,
     )

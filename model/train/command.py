@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import sys
 from collections.abc import Mapping
@@ -42,7 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--max-rows", type=int, default=50_000, metavar="N", help="in memory (default: %(default)s)")
     rows = parser.add_argument_group("rows")
     rows.add_argument("--shares", type=_shares, metavar="KIND=X,...", help=f"of {', '.join(_KINDS)}")
-    rows.add_argument("--format", default="lines", help="of next edits (default: %(default)s)")
     rows.add_argument("--validation-rows", type=int, default=24, metavar="N", help="of each kind (%(default)s)")
     how = parser.add_argument_group("training")
     how.add_argument("--rank", type=int, default=16, help="of a new adapter (default: %(default)s)")
@@ -108,7 +108,7 @@ def job(args: argparse.Namespace) -> Any:
         model=args.model,
         adapter=args.base,
         shares=args.shares or train_stream.shares(args.task),
-        layout=Layout(edits=args.format, seed=args.seed),
+        layout=Layout(seed=args.seed),
         plan=Plan(
             rate=args.rate,
             batch=args.batch,
@@ -155,7 +155,7 @@ def _shares(text: str) -> dict[Kind, float]:
             share = float(value)
         except ValueError:
             share = -1.0
-        if kind is None or share < 0:
+        if kind is None or not 0 <= share < math.inf:
             raise argparse.ArgumentTypeError(f"{part!r} is no share like edit=0.5 of {', '.join(_KINDS)}")
         found[kind] = share
     return found

@@ -19,7 +19,8 @@ import torch
 
 from foretype.context.row_files import manifest
 from foretype.context.rows import RowError, from_json
-from foretype.model.edits import FORMATS
+from foretype.model import edit_format
+from foretype.model.carriers import is_disk_full
 from foretype.model.progress import Progress
 from foretype.model.store import WEIGHTS
 from foretype.model.train import log as train_log
@@ -111,13 +112,17 @@ def run(job: Job, progress: Progress, say: Callable[[str], None]) -> dict[str, A
 
 
 def _check(job: Job) -> None:
-    if job.layout.edits not in FORMATS:
-        raise UsageError(f"no format of edits is called {job.layout.edits!r}; there are {', '.join(FORMATS)}")
     if job.plan.minutes <= 0 and job.plan.tokens <= 0:
         raise UsageError("give --max-minutes or --max-tokens, or training has no end")
-    for name, value in (("--rank", job.rank), ("--batch", job.plan.batch), ("--warm-up", job.plan.warm_up)):
-        if value < 1:
-            raise UsageError(f"{name} has to be 1 or more")
+    counts = (
+        *(("--rank", job.rank, 1), ("--batch", job.plan.batch, 1), ("--warm-up", job.plan.warm_up, 1)),
+        *(("--threads", job.threads, 0), ("--validation-rows", job.validation_rows, 0)),
+    )
+    for name, value, least in counts:
+        if value < least:
+            raise UsageError(f"{name} has to be {least} or more")
+    if job.adapter and job.adapter.resolve() == job.out.resolve():
+        raise UsageError(f"--out has to be another folder than --from: {job.out} would be written over")
     if job.plan.pack < job.layout.limit:
         raise UsageError(f"--pack has to be {job.layout.limit} or more: an example may have that many tokens")
 
@@ -157,7 +162,7 @@ def _record(job: Job, base_sha256: str, rows: Mapping[str, int]) -> dict[str, An
         "seed": job.seed,
         "most_rows": job.most_rows,
         "shares": dict(job.shares),
-        "layout": asdict(job.layout),
+        "layout": asdict(job.layout) | {"edits": edit_format.NAME},
         "plan": asdict(job.plan),
         "pairs": [_shards(folder) for folder in job.pairs],
         "rows_by_kind": dict(rows),
@@ -179,7 +184,11 @@ def _shards(folder: Path) -> list[str]:
 
 
 def _log(job: Job, facts: Mapping[str, Any], progress: Progress, say: Callable[[str], None]) -> None:
-    train_log.append(job.out, facts)
+    try:
+        train_log.append(job.out, facts)
+    except OSError as error:
+        if not is_disk_full(error):  # training is worth more than its log
+            raise
     if "message" in facts:
         say(str(facts["message"]))
     elif "validation_loss" in facts:

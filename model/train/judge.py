@@ -53,15 +53,13 @@ def rows(pairs: Path, split: Split, kinds: Collection[Kind], limit: int, seed: i
         raise UsageError(f"a row cannot be read: {error}; mine again") from error
 
 
-def judge(
-    chosen: Sequence[Row], model: str, adapter: Path | None, form: str, dtype: str, progress: Progress
-) -> list[Judged]:
+def judge(chosen: Sequence[Row], model: str, adapter: Path | None, dtype: str, progress: Progress) -> list[Judged]:
     """What the model makes of the rows, in their order, without those that do not fit into its prompt. `adapter` is the
-    folder of one, `form` names the format of next edits. Raises `ModelError`."""
+    folder of one. Raises `ModelError`."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base = open_base(model, adapter, 0, choose_dtype(dtype, device), progress)
     decoder = _decoder(base, adapter, choose_dtype(dtype, device), device)
-    examples = Rows(base.vocab, base.family, Layout(edits=form, files=1.0, typed=0.0, unseen=None))
+    examples = Rows(base.vocab, base.family, Layout(files=1.0, typed=0.0, unseen=None))
     fitting = [(row, example) for row in chosen if (example := examples.example(row))]
     said: list[Judged] = []
     for loss, exact in _said(decoder, [example for _, example in fitting], device):

@@ -142,7 +142,11 @@ def validate(run: Run) -> dict[str, Any]:
     with torch.no_grad():
         for kind, examples in run.validation.items():
             mine = run.crew.share(examples)
-            total = sum(float(run.decoder.loss(packed(pack, run.crew.device))) for pack in packs(mine, run.pack))
+
+            def losses_of(mine: Sequence[Example] = mine) -> float:
+                return sum(float(run.decoder.loss(packed(pack, run.crew.device))) for pack in packs(mine, run.pack))
+
+            total = _within_memory(run, mine, losses_of)
             sums[kind], counts[kind] = run.crew.sums(total, sum(one.learnt for one in mine))
     losses = {f"validation_loss_{kind}": round(sums[kind] / counts[kind], 4) for kind in sums if counts[kind]}
     every = sum(counts.values())
@@ -150,21 +154,33 @@ def validate(run: Run) -> dict[str, Any]:
 
 
 def _gradients(run: Run, examples: Sequence[Example]) -> tuple[float, int, int]:
-    """Leaves the summed gradients in the weights; the summed loss, the tokens to learn, all tokens. Packs that do not
-    fit into memory are halved, and the step begun again."""
+    """Leaves the summed gradients in the weights; the summed loss, the tokens to learn, all tokens."""
+
+    def gradients() -> float:
+        total = 0.0
+        for weight in run.weights.values():
+            weight.grad = None
+        for pack in packs(examples, run.pack):
+            loss = run.decoder.loss(packed(pack, run.crew.device))
+            loss.backward()
+            total += float(loss.detach())
+        return total
+
+    total = _within_memory(run, examples, gradients)
+    run.crew.add_up(run.weights.values())
+    loss_sum, wanted = run.crew.sums(total, sum(one.learnt for one in examples))
+    return loss_sum, int(wanted), int(run.crew.sums(sum(len(one.tokens) for one in examples))[0])
+
+
+def _within_memory(run: Run, examples: Sequence[Example], work: Callable[[], float]) -> float:
+    """What `work` makes of the examples. Where packs of them do not fit into memory they are halved, and it begins
+    again."""
     while True:
         try:
-            total = 0.0
-            for pack in packs(examples, run.pack):
-                loss = run.decoder.loss(packed(pack, run.crew.device))
-                loss.backward()
-                total += float(loss.detach())
-            break
+            return work()
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
-            for weight in run.weights.values():
-                weight.grad = None
             longest = max(len(one.tokens) for one in examples)
             if run.pack <= longest:
                 raise TrainError(
@@ -175,9 +191,6 @@ def _gradients(run: Run, examples: Sequence[Example]) -> tuple[float, int, int]:
         run.log({"message": f"out of memory: going on with {run.pack} tokens at once"})
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-    run.crew.add_up(run.weights.values())
-    loss_sum, wanted = run.crew.sums(total, sum(one.learnt for one in examples))
-    return loss_sum, int(wanted), int(run.crew.sums(sum(len(one.tokens) for one in examples))[0])
 
 
 def _out_of_memory(error: BaseException) -> bool:

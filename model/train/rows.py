@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from foretype.context.rows import EditRow, FimRow, Row, Target
-from foretype.model import edits, fim
+from foretype.model import edit_format, edits, fim
 from foretype.model.backend import ContextFile, FimRequest
 from foretype.model.prompt import encode, fill_in
 from foretype.model.tokenizer import Vocab
@@ -38,10 +38,9 @@ class Layout:
     """How rows become sequences, in tokens: `limit` of a whole one, `answer` of what is learnt at least has room for.
 
     `files` is the share of rows that keep their files, `typed` that of rows with up to `typed_lines` lines (of at most
-    `typed_tokens` in all) behind the prompt; `edits` names one of `model.edits.FORMATS`. The first token of an edit's
-    answer, which says whether and where, counts `gate` times: a row without an edit has little else to learn. Edits
-    with more than `unseen` words that the prompt does not have are left out, with None no edits are: what cannot be
-    foreseen teaches to guess.
+    `typed_tokens` in all) behind the prompt. The first token of an edit's answer, which says whether and where, counts
+    `gate` times: a row without an edit has little else to learn. Edits with more than `unseen` words that the prompt
+    does not have are left out, with None no edits are: what cannot be foreseen teaches to guess.
     """
 
     limit: int = 512
@@ -52,7 +51,6 @@ class Layout:
     typed: float = 0.5
     typed_lines: int = 8
     typed_tokens: int = 96
-    edits: str = "lines"
     gate: int = 6
     unseen: int | None = 1
     seed: int = 1
@@ -110,20 +108,18 @@ class Rows:
         return window.anew(replace(request, prefix=request.prefix[:cut]))
 
     def _edit(self, row: EditRow) -> Example | None:
-        form = edits.FORMATS[self._layout.edits]
-
         def count(text: str) -> int:
             return len(self._vocab.encode(text))
 
-        request = edits.fit(form, self._family, edits.request_of(row), count, self._layout.limit)
+        request = edits.fit(self._family, edits.request_of(row), count, self._layout.limit)
         if request is None:
             return None
-        parts = form.render(self._family, request)
+        parts = edit_format.render(self._family, request)
         most = self._layout.unseen
         if most is not None and row.target and row.label == "edit" and _unseen(parts, row.target) > most:
             return None
         prompt = encode(self._vocab, parts)
-        answer = [*self._vocab.encode(form.answer(request, row.target)), self._end]
+        answer = [*self._vocab.encode(edit_format.answer(request, row.target)), self._end]
         if len(prompt) + len(answer) > self._layout.limit:
             return None
         return Example(row.label, (*prompt, *answer), len(prompt), self._layout.gate)

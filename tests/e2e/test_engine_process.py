@@ -21,7 +21,7 @@ from serving import until
 from foretype.context.rows import Diagnostic, Diff, Excerpt, Window
 from foretype.model import local
 from foretype.model.backend import BackendError, Cancel, Cancelled, ContextFile, EditQuestion, FimRequest
-from foretype.model.edits import FORMATS, EditRequest
+from foretype.model.edit_format import EditRequest
 from foretype.model.shared import Settings, SharedBackend, connect, token
 
 REQUEST = FimRequest("def f(a):\n    retu", "\n", path="a.py", files=(ContextFile("b.py", "x = 1\n"),), max_tokens=12)
@@ -70,11 +70,10 @@ def test_it_is_asked_for_edits_as_the_model_in_the_process_is(backend: SharedBac
     window = Window("a.py", 4, ("def f():", "    return x", "", "é = '\u2028'"))
     request = EditRequest("a.py", history, window, said, (Excerpt("b.py", "y = 1"),), (5, 6))
     alone = local.open_backend(settings.name, settings.adapter, context_tokens=512)
-    for form in FORMATS:
-        question = EditQuestion(form, request, least_gap=-50.0, max_tokens=8)
-        ours, theirs = backend.edit(question, Cancel()), alone.edit(question, Cancel())
-        assert ours.finish and ours.window == (4, 8)
-        assert replace(ours, stages_ms={}, cached_tokens=0) == replace(theirs, stages_ms={}, cached_tokens=0)
+    question = EditQuestion(request, least_gap=-50.0, max_tokens=8)
+    ours, theirs = backend.edit(question, Cancel()), alone.edit(question, Cancel())
+    assert ours.finish and ours.window == (4, 8)
+    assert replace(ours, stages_ms={}, cached_tokens=0) == replace(theirs, stages_ms={}, cached_tokens=0)
 
 
 def test_the_stop_predicate_is_the_windows_own(backend: SharedBackend) -> None:

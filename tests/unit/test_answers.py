@@ -32,7 +32,7 @@ class Model:
 
     def edit(self, question: EditQuestion, cancel: Cancel) -> EditResult:
         self.asked += 1
-        return EditResult("text", "stop", 2, window=(1, 4), given=(-0.1,), other=(-3.0,))
+        return EditResult("text", "stop", 2, window=(1, 4), gap=-2.9)
 
     def prepare(self, request: FimRequest, cancel: Cancel) -> None: ...
 
@@ -40,7 +40,7 @@ class Model:
         self.closed = True
 
 
-QUESTION = EditQuestion("lines", EditRequest("a.py", (), Window("a.py", 0, ("x = 1",)), focus=(0, 1)))
+QUESTION = EditQuestion(EditRequest("a.py", (), Window("a.py", 0, ("x = 1",)), focus=(0, 1)))
 
 
 def ask(path: Path, model: Model, *requests: FimRequest) -> list[FimResult]:

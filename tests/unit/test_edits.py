@@ -1,4 +1,4 @@
-"""The formats of next edits: prompts to the letter, answers there and back, and what is cut for want of room."""
+"""The format of next edits: prompts to the letter, answers there and back, and what is cut for want of room."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from foretype.context.rows import Diagnostic, Diff, EditRow, Excerpt, Origin, Target, Window
 from foretype.model import edits
-from foretype.model.edit_format import compact
-from foretype.model.edits import FORMATS, EditRequest, NoEdit, fit, request_of, size
+from foretype.model.edit_format import EditRequest, NoEdit, answer, compact, parse, render
+from foretype.model.edits import fit, request_of, size
 from foretype.model.fim import FAMILIES, Sentinel
 
 QWEN = FAMILIES["qwen2.5-coder"]
@@ -28,35 +28,21 @@ def words(text: str) -> int:
     return (len(text) + 2) // 3
 
 
-def written(name: str, request: EditRequest = REQUEST) -> str:
-    return "".join(
-        str(part) if isinstance(part, Sentinel) else part.text for part in FORMATS[name].render(QWEN, request)
-    )
+def written(request: EditRequest = REQUEST) -> str:
+    return "".join(str(part) if isinstance(part, Sentinel) else part.text for part in render(QWEN, request))
 
 
 # To the letter
 
 
-def test_line_range() -> None:
-    assert written("lines") == (
+def test_a_question_and_its_answers() -> None:
+    assert written() == (
         "<|file_sep|>lib/log.py.diff\n-def log(message):\n+def log(message, level):\n     print(message)\n"
         "<|file_sep|>lib/log.py\n1 def log(message, level):\n2     print(message)\n3\n4\n5 def main():\n"
         '6     log("ready")\n<|fim_middle|>'
     )
-    assert FORMATS["lines"].answer(REQUEST, USED) == "2\n    print(level, message)"
-    assert FORMATS["lines"].answer(REQUEST, None) == "0"
-
-
-def test_window() -> None:
-    assert written("window") == (
-        "<|file_sep|>original/lib/log.py\ndef log(message):\n    print(message)\n"
-        "<|file_sep|>updated/lib/log.py\ndef log(message, level):\n    print(message)\n"
-        "<|file_sep|>original/lib/log.py\ndef log(message, level):\n    print(message)\n\n\n"
-        "<|file_sep|>updated/lib/log.py\ndef log(message, level):\n"
-    )
-    assert FORMATS["window"].answer(REQUEST, USED) == "    print(level, message)\n"
-    assert FORMATS["window"].answer(REQUEST, None) == "    print(message)\n"
-    assert FORMATS["window"].stop(REQUEST) == ("\n\n\ndef main():\n", "\n```")
+    assert answer(REQUEST, USED) == "2\n    print(level, message)"
+    assert answer(REQUEST, None) == "0"
 
 
 def test_what_is_told_beside_edits() -> None:
@@ -65,15 +51,16 @@ def test_what_is_told_beside_edits() -> None:
         related=(Excerpt("lib/level.py", "class Level: ..."),),
         diagnostics=(Diagnostic("lib/log.py", 1, "ruff", "F821", "Undefined\nname `level`"),),
     )
-    for name in FORMATS:
-        assert "lib/level.py\nclass Level: ...\n" in written(name, request)
-        assert "diagnostics\n2 F821 Undefined name `level`\n" in written(name, request)
+    assert written(request) == (
+        "<|file_sep|>lib/log.py.diff\n-def log(message):\n+def log(message, level):\n     print(message)\n"
+        "<|file_sep|>lib/level.py\nclass Level: ...\n"
+        "<|file_sep|>diagnostics\n2 F821 Undefined name `level`\n"
+    ) + written(replace(REQUEST, history=()))
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
-def test_every_family_can_ask(form, family) -> None:
-    parts = form.render(family, REQUEST)
+def test_every_family_can_ask(family) -> None:
+    parts = render(family, REQUEST)
     assert {str(part) for part in parts if isinstance(part, Sentinel)} <= {str(part) for part in family.sentinels}
     assert "def log(message, level):" in "".join(part.text for part in parts if not isinstance(part, Sentinel))
 
@@ -103,41 +90,33 @@ def done(request: EditRequest, target: Target) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @settings(max_examples=40)
 @given(question=questions())
-def test_an_answer_means_what_it_was_made_for(form, question) -> None:
+def test_an_answer_means_what_it_was_made_for(question) -> None:
     request, target = question
-    try:
-        answer = form.answer(request, target)
-    except ValueError:
-        return
-    found = form.parse(request, answer)
+    found = parse(request, answer(request, target))
     expected = done(request, target)
     if expected == list(request.window.lines):
         assert isinstance(found, NoEdit) or done(request, found) == expected
     else:
         assert isinstance(found, Target)
         assert done(request, found) == expected
-        assert form.reach(request)[0] <= found.start <= found.stop <= form.reach(request)[1]
+        assert request.window.start <= found.start <= found.stop <= request.window.stop
 
 
-@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @settings(max_examples=40)
 @given(question=questions())
-def test_nothing_to_do_is_no_edit(form, question) -> None:
+def test_nothing_to_do_is_no_edit(question) -> None:
     request, _ = question
-    assert isinstance(form.parse(request, form.answer(request, None)), NoEdit)
+    assert parse(request, answer(request, None)) == NoEdit("none")
 
 
-@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @settings(max_examples=40)
 @given(text=st.text(alphabet="0123456789-+ab\n {", max_size=12))
-def test_any_answer_is_an_edit_within_reach_or_none(form, text) -> None:
-    found = form.parse(REQUEST, text)
+def test_any_answer_is_an_edit_within_reach_or_none(text) -> None:
+    found = parse(REQUEST, text)
     if isinstance(found, Target):
-        first, last = form.reach(REQUEST)
-        assert first <= found.start <= found.stop <= last
+        assert 0 <= found.start <= found.stop <= len(LINES)
 
 
 @pytest.mark.parametrize(
@@ -158,14 +137,12 @@ def test_any_answer_is_an_edit_within_reach_or_none(form, text) -> None:
     ],
 )
 def test_line_ranges(text: str, expected: Target | NoEdit) -> None:
-    assert FORMATS["lines"].parse(REQUEST, text) == expected
+    assert parse(REQUEST, text) == expected
 
 
-def test_targets_that_a_format_cannot_say() -> None:
-    with pytest.raises(ValueError, match="not those in question"):
-        FORMATS["window"].answer(REQUEST, Target(4, 5, ("def run():",)))
+def test_a_target_outside_the_window_cannot_be_said() -> None:
     with pytest.raises(ValueError, match="not in the window"):
-        FORMATS["lines"].answer(REQUEST, Target(6, 8, ()))
+        answer(REQUEST, Target(6, 8, ()))
 
 
 # Room
@@ -182,34 +159,32 @@ ROW = EditRow(
 )
 
 
-@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize("most", [512, 460, 420])
-def test_prompt_and_answer_fit(form, most: int) -> None:
-    request = fit(form, QWEN, request_of(ROW), words, most)
+def test_prompt_and_answer_fit(most: int) -> None:
+    request = fit(QWEN, request_of(ROW), words, most)
     assert request is not None
-    assert size(form.render(QWEN, request), words) + edits.ANSWER_TOKENS <= most
+    assert size(render(QWEN, request), words) + edits.ANSWER_TOKENS <= most
     assert request.focus[0] <= ROW.target.start < ROW.target.stop <= request.focus[1]
     assert request.window.start <= request.focus[0] < request.focus[1] <= request.window.stop
-    assert form.parse(request, form.answer(request, ROW.target)) is not None
+    assert parse(request, answer(request, ROW.target)) is not None
 
 
-@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
-def test_lines_that_are_too_wide_are_not_asked_about(form) -> None:
+def test_lines_that_are_too_wide_are_not_asked_about() -> None:
     wide = replace(ROW, window=Window("lib/log.py", 100, ("x" * 4000,)), target=Target(100, 101, ("y",)))
-    assert fit(form, QWEN, request_of(wide), words) is None
+    assert fit(QWEN, request_of(wide), words) is None
 
 
 def test_places_share_the_beginning_of_their_prompts() -> None:
     """So that only what differs is read for the second one."""
-    one, other = (fit(FORMATS["lines"], QWEN, replace(request_of(ROW), focus=(at, at + 1)), words) for at in (102, 120))
+    one, other = (fit(QWEN, replace(request_of(ROW), focus=(at, at + 1)), words) for at in (102, 120))
     assert one is not None and other is not None
     assert one.history == other.history and one.window != other.window
-    first, second = FORMATS["lines"].render(QWEN, one), FORMATS["lines"].render(QWEN, other)
+    first, second = render(QWEN, one), render(QWEN, other)
     assert first[:2] == second[:2] and len(first[1].text) > 100
 
 
 def test_the_latest_edits_are_told_of_and_the_oldest_left_out() -> None:
-    request = fit(FORMATS["lines"], QWEN, request_of(ROW), lambda text: 2 * words(text), 800)
+    request = fit(QWEN, request_of(ROW), lambda text: 2 * words(text), 800)
     assert request is not None
     assert request.history and request.history[-1].diff == compact(ROW.history[-1].diff)
     assert len(request.history) < 6
@@ -230,10 +205,9 @@ def test_training_and_serving_write_the_same_prompt() -> None:
     there = request_of(ROW)
     back = EditRequest.from_plain(json.loads(json.dumps(dataclasses.asdict(there))))
     assert back == there
-    for form in FORMATS.values():
-        fitted = [fit(form, QWEN, request, words) for request in (there, back)]
-        assert fitted[0] is not None and fitted[1] is not None
-        assert form.render(QWEN, fitted[0]) == form.render(QWEN, fitted[1])
+    fitted = [fit(QWEN, request, words) for request in (there, back)]
+    assert fitted[0] is not None and fitted[1] is not None
+    assert render(QWEN, fitted[0]) == render(QWEN, fitted[1])
 
 
 def test_compact_diffs() -> None:

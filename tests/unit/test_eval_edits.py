@@ -18,8 +18,8 @@ from foretype.eval.next_edits import cases as edit_cases
 from foretype.eval.next_edits import report as edit_report
 from foretype.eval.next_edits import rows as edit_rows
 from foretype.eval.next_edits.cases import CaseError, EditCase
+from foretype.model import edit_format
 from foretype.model.backend import Backend, BackendError, Cancel, EditQuestion, EditResult, FimRequest, FimResult
-from foretype.model.edits import FORMATS
 from foretype.model.next_edits import Found, Options
 
 FOLDER = Path(edit_cases.__file__).parents[1] / "cases" / "edits"
@@ -156,8 +156,7 @@ class _Scripted:
             tokens=3,
             window=(window.start, window.stop),
             logprobs=(-0.01,) * 3,
-            given=(-1.0,),
-            other=(self.gap - 1.0,),
+            gap=self.gap,
         )
 
     def close(self) -> None:
@@ -199,12 +198,11 @@ def _row(target: Target | None) -> EditRow:
 
 def _asked(row: EditRow, gap: float = 5.0) -> tuple[edit_report.Row, _Scripted]:
     """What is made of an answer that says the row's target, or one that adds a line where it has none."""
-    form = FORMATS["lines"] if "lines" in FORMATS else next(iter(FORMATS.values()))
     request = edit_rows.request_of(row)
     target = row.target or Target(request.focus[0], request.focus[0], ("value_n = compute(1, 2)",))
-    backend = _Scripted(form.answer(request, target), gap)
+    backend = _Scripted(edit_format.answer(request, target), gap)
     fake: Backend = backend
-    return edit_rows.answer(row, fake, Options(format=form.name)), backend
+    return edit_rows.answer(row, fake, Options()), backend
 
 
 def test_a_row_answered_right() -> None:

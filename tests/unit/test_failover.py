@@ -280,7 +280,7 @@ def test_a_user_who_gives_up_says_nothing_of_the_server(both, server, model) -> 
 
 
 def test_edits_are_the_local_models(both) -> None:
-    assert both().edit(EditQuestion("lines", None), Cancel()).text == "edited"
+    assert both().edit(EditQuestion(None), Cancel()).text == "edited"
 
 
 def test_the_server_answers_while_the_local_model_loads_and_after_that_failed(server) -> None:

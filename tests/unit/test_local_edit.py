@@ -18,85 +18,73 @@ LINES = ("def a", "x", "y", "z")
 
 
 def question(focus: tuple[int, int] = (1, 2), **more) -> EditQuestion:
-    return EditQuestion("window", EditRequest("f", (), Window("f", 0, LINES), focus=focus), **more)
+    return EditQuestion(EditRequest("f", (), Window("f", 0, LINES), focus=focus), **more)
 
 
-def test_what_is_there_is_what_the_model_would_write(vocab) -> None:
-    scene = Scene(vocab, ord("x"), ord("\n"), STOP)
+def test_a_model_that_would_do_nothing(vocab) -> None:
+    scene = Scene(vocab, ord("0"), STOP)
     result = scene.backend.edit(question(), Cancel())
     assert (result.text, result.finish) == ("", "")
     assert result.window == (0, 4)
     assert result.gap < -5
-    assert len(result.given) == 2 and all(likely > -1e-3 for likely in result.given)
     assert len(scene.engine.forwarded()) == 1, "one run tells"
 
 
-def test_another_answer_is_drafted_from_what_is_there(vocab) -> None:
-    scene = Scene(vocab, ord("x"), ord("("), ord(")"), ord("\n"), STOP)
+def test_another_answer_is_written(vocab) -> None:
+    scene = Scene(vocab, ord("2"), ord("\n"), ord("x"), ord("("), ord(")"), STOP)
     result = scene.backend.edit(question(), Cancel())
-    assert (result.text, result.finish) == ("x()\n", "stop")
+    assert (result.text, result.finish) == ("2\nx()", "stop")
     assert result.gap > 5
-    assert result.tokens == len(result.logprobs) == 4
-    first = scene.engine.forwarded()[0]
-    assert first[-2:] == (ord("x"), ord("\n")), "the lines as they stand were read with the prompt"
+    assert result.tokens == len(result.logprobs) == 5
+    assert scene.engine.forwarded()[1][:2] == (ord("2"), ord("\n")), "drafted from the lines as they stand"
 
 
 def test_at_least_so_much_likelier(vocab) -> None:
-    scene = Scene(vocab, (ord("y"), ord("x")), ord("\n"))
+    scene = Scene(vocab, (ord("2"), ord("0")), ord("\n"))
     assert scene.backend.edit(question(least_gap=2.0), Cancel()).finish == ""
-    scene = Scene(vocab, (ord("y"), ord("x")), ord("\n"), STOP)
+    scene = Scene(vocab, (ord("2"), ord("0")), ord("\n"), STOP)
     assert scene.backend.edit(question(least_gap=0.5), Cancel()).finish == "stop"
 
 
 def test_what_it_would_write_if_it_had_to(vocab) -> None:
-    """The model would copy both tokens, and is least sure of the first."""
-    scene = Scene(vocab, (ord("x"), ord("w")), ord("\n"), STOP)
+    scene = Scene(vocab, (ord("0"), ord("3")), ord("\n"), ord("w"), STOP)
     result = scene.backend.edit(question(least_gap=-5.0), Cancel())
-    assert result.text == "w\n"
+    assert result.text == "3\nw"
     assert -1.5 < result.gap < -0.5
-    assert len(result.logprobs) == 2 and result.logprobs[0] == pytest.approx(math.log(1 / (1 + math.e)), abs=1e-3)
+    assert len(result.logprobs) == 3 and result.logprobs[0] == pytest.approx(math.log(1 / (1 + math.e)), abs=1e-3)
 
 
 def test_nothing_is_written_with_no_tokens(vocab) -> None:
-    scene = Scene(vocab, ord("("), ord("\n"))
+    scene = Scene(vocab, ord("2"), ord("\n"))
     result = scene.backend.edit(question(max_tokens=0), Cancel())
     assert result.finish == "" and result.gap > 5
 
 
-def test_an_answer_ends_where_the_copy_goes_on(vocab) -> None:
-    scene = Scene(vocab, ord("w"), ord("\n"), ord("y"), ord("\n"), ord("z"), ord("\n"))
-    result = scene.backend.edit(question(), Cancel())
-    assert (result.text, result.finish) == ("w", "stop")
-
-
 def test_an_answer_that_does_not_end(vocab) -> None:
-    scene = Scene(vocab, *[ord("w")] * 40)
+    scene = Scene(vocab, ord("2"), ord("\n"), *[ord("w")] * 40)
     result = scene.backend.edit(question(max_tokens=5), Cancel())
-    assert (result.text, result.finish, result.tokens) == ("wwwww", "length", 5)
-
-
-def line_question() -> EditQuestion:
-    return EditQuestion("lines", question().request)
+    assert (result.text, result.finish, result.tokens) == ("2\nwww", "length", 5)
 
 
 def test_an_answer_that_says_the_line_as_it_stands_is_given_again(vocab) -> None:
     """Second best where it was least sure: "w" for the "x" that line 2 has."""
     scene = Scene(vocab, ord("2"), ord("\n"), (ord("x"), ord("w")), STOP, STOP)
-    result = scene.backend.edit(line_question(), Cancel())
+    result = scene.backend.edit(question(), Cancel())
     assert (result.text, result.finish) == ("2\nw", "stop")
     assert result.tokens == len(result.logprobs) == 3
     assert result.logprobs[-1] == pytest.approx(math.log(1 / (1 + math.e)), abs=1e-3)
 
 
 def test_it_is_given_again_once(vocab) -> None:
+    """Asked about a line that neither answer begins like, so that nothing is drafted."""
     scene = Scene(vocab, (ord("2"), ord("3")), ord("\n"), ord("x"), STOP, ord("\n"), ord("y"), STOP)
-    result = scene.backend.edit(line_question(), Cancel())
+    result = scene.backend.edit(question((0, 1)), Cancel())
     assert result.text == "3\ny", "which is unchanged too"
 
 
 def test_an_answer_of_other_lines_than_those_shown_may_be_long(vocab) -> None:
     scene = Scene(vocab, ord("2"), ord("\n"), *[ord("w")] * 80, STOP)
-    result = scene.backend.edit(line_question(), Cancel())
+    result = scene.backend.edit(question(), Cancel())
     assert (len(result.text), result.finish) == (82, "stop")
 
 
@@ -110,18 +98,13 @@ def test_the_beginning_that_two_places_share_is_read_once(vocab) -> None:
 
 def test_lines_that_are_too_wide(vocab) -> None:
     request = EditRequest("f", (), Window("f", 0, ("x" * 900,)), focus=(0, 1))
-    result = Scene(vocab).backend.edit(EditQuestion("lines", request), Cancel())
+    result = Scene(vocab).backend.edit(EditQuestion(request), Cancel())
     assert result.window is None and result.finish == ""
 
 
 def test_a_cache_that_is_too_small(vocab) -> None:
     with pytest.raises(BackendError, match=r"raise model\.context_tokens"):
         Scene(vocab, capacity=8).backend.edit(question(), Cancel())
-
-
-def test_a_format_that_nobody_knows(vocab) -> None:
-    with pytest.raises(BackendError, match="choose lines, window"):
-        Scene(vocab).backend.edit(EditQuestion("prose", question().request), Cancel())
 
 
 def test_cancelled(vocab) -> None:
@@ -132,9 +115,9 @@ def test_cancelled(vocab) -> None:
 
 
 def test_completions_go_on_as_before(vocab) -> None:
-    scene = Scene(vocab, ord("x"), ord("\n"), ID["Ġa"], STOP)
+    scene = Scene(vocab, ord("0"), ID["Ġa"], STOP)
     scene.backend.edit(question(), Cancel())
-    assert scene.complete("def", "\n").text == " a"
+    assert scene.complete("a\n", "\n").text == " a"
 
 
 def test_a_remote_backend_says_that_it_cannot() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,23 @@ from workspaces import Make, workspaces
 
 from foretype.context.next_edit import Diagnostic, EditedFile, NextEdit, text_digest
 from foretype.context.workspace import Workspace
-from foretype.model import next_edits as asking
 from foretype.model.backend import BackendError, Cancel, Cancelled, EditQuestion, EditResult, FimRequest, FimResult
-from foretype.model.next_edits import Found, next_edits
+from foretype.model.next_edits import Found, Options, next_edits
 
 BEFORE = "SIZE = 1\n\n\ndef log(message):\n    print(message)\n\n\ndef other():\n    return SIZE\n"
 AFTER = BEFORE.replace("SIZE = 1\n", "SIZE = 1\nLEVEL = 2\n")
-Options = partial(asking.Options, format="window")  # whose answers are the lines in question, and nothing else
+# One whose places are too far apart to be shown together.
+WIDE_BEFORE, WIDE = (text + 40 * "\n" + "def far():\n    return SIZE\n" for text in (BEFORE, AFTER))
 ALONE = Options(lanes=("model",))
 
 
+def line(number: int, *become: str) -> str:
+    """The answer that says what a line, counted from 1, becomes."""
+    return "\n".join((str(number), *become))
+
+
 class Model:
-    """Answers what `says` has for the first line in question, and otherwise that nothing is to be done."""
+    """Answers what `says` has for a line that is shown, and otherwise that nothing is to be done."""
 
     name = "scripted"
 
@@ -37,11 +41,12 @@ class Model:
         cancel.check()
         request = question.request
         window = request.window.start, request.window.stop
-        text = next((text for line, text in self.says.items() if line == request.focused[0].strip()), None)
+        shown = {line.strip() for line in request.window.lines}
+        text = next((text for line, text in self.says.items() if line in shown), None)
         if text is None or self.gap < question.least_gap:
-            return EditResult(window=window, given=(-0.1,), other=(-9.0,))
+            return EditResult(window=window, gap=-8.9)
         logprobs = (self.logprob,) * 3
-        return EditResult(text, "stop", 3, window, logprobs, given=(-self.gap - 0.1,), other=(-0.1,))
+        return EditResult(text, "stop", 3, window, logprobs, self.gap)
 
     def complete(self, request: FimRequest, cancel: Cancel) -> FimResult:
         raise AssertionError
@@ -59,7 +64,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         yield make
 
 
-def search(workspace: Workspace, model: Any = None, options: asking.Options = ALONE, **more: Any) -> Found:
+def search(workspace: Workspace, model: Any = None, options: Options = ALONE, **more: Any) -> Found:
     edited = more.pop("edited", (EditedFile("a.py", "python", BEFORE, AFTER),))
     return next_edits(workspace, edited, backend=model, options=options, cancel=more.pop("cancel", Cancel()), **more)
 
@@ -72,7 +77,7 @@ def reasons(found: Found) -> set[str]:
 
 
 def test_an_answer_becomes_the_smallest_edit(make: Make) -> None:
-    model = Model({"return SIZE": "    return SIZE + LEVEL\n"})
+    model = Model({"return SIZE": line(10, "    return SIZE + LEVEL")})
     found = search(make(a=AFTER), model)
     (edit,) = found.edits
     assert (edit.path, edit.text, edit.lane, edit.reason) == ("a.py", " + LEVEL", "model", "model")
@@ -82,10 +87,11 @@ def test_an_answer_becomes_the_smallest_edit(make: Make) -> None:
     assert {"rules", "places", "model"} >= set(found.stages_ms) >= {"places", "model"}
 
 
-def test_the_default_format_names_the_lines(make: Make) -> None:
-    model = Model({"SIZE = 1": "10\n    return SIZE + LEVEL"})  # any line of the window may be answered about
-    found = search(make(a=AFTER), model, asking.Options(lanes=("model",)))
-    (edit,) = found.edits
+def test_an_answer_may_be_about_any_line_of_the_window(make: Make) -> None:
+    model = Model({"return SIZE": line(10, "    return SIZE + LEVEL")})
+    (edit,) = search(make(a=AFTER), model).edits
+    (question,) = model.questions
+    assert question.request.focus[1] < 9
     assert applied(AFTER, edit) == AFTER.replace("return SIZE", "return SIZE + LEVEL")
 
 
@@ -100,11 +106,14 @@ def test_the_history_is_told_as_it_happened_or_else_as_the_texts_say(make: Make)
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("    return SIZE\n", "unchanged"),
-        ("    return  SIZE\n", "white_space"),
-        ("    return OTHER\n", "unrelated"),
-        ("    return LEVEL\n", "replaces"),
-        ("    return (SIZE + LEVEL\n", "parse_error"),
+        (line(10, "    return SIZE"), "unchanged"),
+        (line(10, "    return  SIZE"), "white_space"),
+        (line(10, "    return OTHER"), "unrelated"),
+        (line(10, "    return LEVEL"), "replaces"),
+        (line(10, "    return (SIZE + LEVEL"), "parse_error"),
+        (line(11, "    return LEVEL"), "outside"),
+        ("    return LEVEL", "unreadable"),
+        ("0", "none"),
     ],
 )
 def test_what_is_withheld_says_why(make: Make, text: str, reason: str) -> None:
@@ -114,7 +123,7 @@ def test_what_is_withheld_says_why(make: Make, text: str, reason: str) -> None:
 
 
 def test_what_shares_no_word_with_the_edits_is_proposed_where_the_model_is_sure(make: Make) -> None:
-    says = {"return SIZE": "    return SIZE + OTHER\n"}
+    says = {"return SIZE": line(10, "    return SIZE + OTHER")}
     assert search(make(a=AFTER), Model(says, gap=4.0)).edits
     assert "unrelated" in reasons(search(make(a=AFTER), Model(says, gap=4.0, logprob=-1.0)))
     # documentation that was reworded asks for the same words to go
@@ -124,18 +133,18 @@ def test_what_shares_no_word_with_the_edits_is_proposed_where_the_model_is_sure(
 
 
 def test_a_model_that_would_rather_do_nothing_is_left_alone(make: Make) -> None:
-    found = search(make(a=AFTER), Model({"return SIZE": "    return LEVEL\n"}, gap=-99.0))
+    found = search(make(a=AFTER), Model({"return SIZE": line(10, "    return LEVEL")}, gap=-99.0))
     assert not found.edits and reasons(found) == {"quiet"}
 
 
 def test_what_is_too_unsure_is_not_proposed(make: Make) -> None:
-    model = Model({"return SIZE": "    return SIZE + LEVEL\n"}, logprob=-2.0)
+    model = Model({"return SIZE": line(10, "    return SIZE + LEVEL")}, logprob=-2.0)
     assert search(make(a=AFTER), model, Options(lanes=("model",), threshold=0.05)).edits
     assert "unsure" in reasons(search(make(a=AFTER), model, Options(lanes=("model",), threshold=0.5)))
 
 
 def test_the_model_may_be_kept_to_places_where_something_is_due(make: Make) -> None:
-    model, workspace = Model({"return SIZE": "    return SIZE + LEVEL\n"}), make(a=AFTER)
+    model, workspace = Model({"return SIZE": line(10, "    return SIZE + LEVEL")}), make(a=AFTER)
     options = Options(lanes=("model",), due_only=True)
     assert search(workspace, model).edits
     model.questions.clear()
@@ -147,7 +156,7 @@ def test_the_model_may_be_kept_to_places_where_something_is_due(make: Make) -> N
 
 
 def test_where_something_is_known_to_be_due_less_is_enough(make: Make) -> None:
-    model = Model({"return SIZE": "    return LEVEL\n"}, gap=-5.0)
+    model = Model({"return SIZE": line(10, "    return LEVEL")}, gap=-5.0)
     workspace = make(a=AFTER)
     assert not search(workspace, model).edits
     said = (Diagnostic("a.py", 9, 10, "`SIZE` is wrong here, `LEVEL` is not"),)
@@ -155,12 +164,20 @@ def test_where_something_is_known_to_be_due_less_is_enough(make: Make) -> None:
 
 
 def test_no_more_places_than_asked_for(make: Make) -> None:
-    model = Model()
-    search(make(a=AFTER), model, Options(lanes=("model",), max_places=2))
-    assert len(model.questions) == 2
-    model.questions.clear()
-    search(make(a=AFTER), model, Options(lanes=("model",), deadline_ms=0.0))
+    model, workspace = Model(), make(a=WIDE)
+    edited = (EditedFile("a.py", "python", WIDE_BEFORE, WIDE),)
+    for most in (2, 1):
+        search(workspace, model, Options(lanes=("model",), max_places=most), edited=edited)
+        assert len(model.questions) == most
+        model.questions.clear()
+    search(workspace, model, Options(lanes=("model",), deadline_ms=0.0), edited=edited)
     assert not model.questions
+
+
+def test_lines_that_were_shown_are_not_asked_about_again(make: Make) -> None:
+    model = Model()
+    found = search(make(a=AFTER), model)
+    assert found.places > 1 and len(model.questions) == 1
 
 
 def test_comments_alone_call_for_nothing(make: Make) -> None:
@@ -193,7 +210,7 @@ def test_lanes_can_be_chosen(make: Make) -> None:
 
 
 def test_lines_that_the_rules_change_are_not_asked_about(make: Make) -> None:
-    model = Model({"b = cells['B']": "    b = cells['B'].strip()\n"})
+    model = Model({"b = cells['B']": line(3, "    b = cells['B'].strip()")})
     edited = (EditedFile("a.py", "python", SIBLINGS, STRIPPED),)
     found = search(make(a=STRIPPED), model, Options(), edited=edited)
     assert [edit.lane for edit in found.edits] == ["rule"]
@@ -203,7 +220,7 @@ def test_lines_that_the_rules_change_are_not_asked_about(make: Make) -> None:
 def test_a_renaming_is_carried_before_the_model_is_asked(make: Make) -> None:
     before = "def log(text):\n    print(text)\n\n\nlog('a')\n"
     after = before.replace("def log", "def record")
-    model = Model({"log('a')": "record('b')\n"})
+    model = Model({"log('a')": line(5, "record('b')")})
     found = search(make(a=after), model, Options(), edited=(EditedFile("a.py", "python", before, after),))
     assert [(edit.lane, edit.reason) for edit in found.edits] == [("rule", "rename")]
 
@@ -213,9 +230,9 @@ def test_what_the_rules_have_settled_is_not_settled_again_beside_the_place(make:
     after = before.replace("SIZE = 1", "LIMIT = 1")
     edited = (EditedFile("a.py", "python", before, after),)
     said = (Diagnostic("a.py", 5, 6, "expected an indented block"),)
-    model = Model({"": "9\n    LIMIT = 2"})
+    model = Model({"": line(9, "    LIMIT = 2")})
     lines = make(a=after)
-    found = search(lines, model, asking.Options(), edited=edited, diagnostics=said)
+    found = search(lines, model, Options(), edited=edited, diagnostics=said)
     assert model.questions and "settled" in reasons(found)
     assert {edit.lane for edit in found.edits} == {"rule"}
 
@@ -250,7 +267,7 @@ def test_cancelled_at_the_next_place(make: Make) -> None:
 
     model = Slow()
     with pytest.raises(Cancelled):
-        search(make(a=AFTER), model, cancel=cancel)
+        search(make(a=WIDE), model, cancel=cancel, edited=(EditedFile("a.py", "python", WIDE_BEFORE, WIDE),))
     assert len(model.questions) == 1
 
 
@@ -258,7 +275,7 @@ def test_a_file_that_is_gone_and_one_that_was_not_there(make: Make) -> None:
     workspace = make(a=AFTER, gone="from a import SIZE\nprint(SIZE)\n")
     (workspace.root / "gone.py").unlink()
     files = (EditedFile("a.py", "python", BEFORE, AFTER), EditedFile("new.py", "python", "", "SIZE = 3\n"))
-    found = search(workspace, Model({"return SIZE": "    return LEVEL\n"}), Options(), edited=files)
+    found = search(workspace, Model({"return SIZE": line(10, "    return LEVEL")}), Options(), edited=files)
     assert {edit.path for edit in found.edits} <= {"a.py"}
 
 
@@ -267,7 +284,7 @@ def test_windows_line_endings_stay(make: Make) -> None:
     workspace = make()
     (workspace.root / "a.py").write_bytes(after.encode())
     workspace.refresh(children=0)
-    model = Model({"return SIZE": "    size = SIZE + LEVEL\n    return size\n"})
+    model = Model({"return SIZE": line(10, "    size = SIZE + LEVEL", "    return size")})
     (edit,) = search(workspace, model, edited=(EditedFile("a.py", "python", before, after),)).edits
     assert applied(after, edit) == after.replace(
         "    return SIZE\r\n", "    size = SIZE + LEVEL\r\n    return size\r\n"

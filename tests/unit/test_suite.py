@@ -285,7 +285,7 @@ def test_every_benchmark_is_a_command_as_users_have_it(tmp_path: Path) -> None:
     from foretype.cli import COMMANDS
     from foretype.eval.comparison.benchmarks import Settings
 
-    settings = Settings(data=tmp_path, pairs=tmp_path, work=tmp_path, unsafe_exec=True, format="lines")
+    settings = Settings(data=tmp_path, pairs=tmp_path, work=tmp_path, unsafe_exec=True)
     evaluations = COMMANDS["eval"][1]
     assert isinstance(evaluations, dict)
     for benchmark in BENCHMARKS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from foretype.model.train import build_command  # noqa: E402
 from foretype.model.train import checkpoint as train_checkpoint  # noqa: E402
 from foretype.model.train import command as train  # noqa: E402
 from foretype.model.train import job as train_job  # noqa: E402
+from foretype.model.train import log as train_log  # noqa: E402
 from foretype.model.train import stream as train_stream  # noqa: E402
 from foretype.model.train import weights as train_weights  # noqa: E402
 from foretype.model.train.checkpoint import CheckpointError  # noqa: E402
@@ -88,6 +90,7 @@ def test_an_adapter_comes_out_that_learnt_the_rows(job: Job) -> None:
         == {"single": 8, "multi": 8, "span": 8, "edit": 6, "no_edit": 6}
     )
     assert record["base_sha256"] == figures["model_sha256"]
+    assert record["layout"]["edits"] == "lines"
     assert (job.out / PICTURE).read_bytes().startswith(b"\x89PNG")
     # what the builder merges is not nothing
     weight = np.zeros((64, 64), np.float32)
@@ -195,6 +198,22 @@ def test_out_of_memory_halves_the_packs(job: Job, monkeypatch: pytest.MonkeyPatc
     assert "out of memory" in (job.out / LOG).read_text()
 
 
+def test_out_of_memory_in_the_first_validation_halves_the_packs_too(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, failed = Decoder.loss, False
+
+    def fail_once(self: Decoder, pack: Any) -> Any:
+        nonlocal failed
+        if not failed and not torch.is_grad_enabled():
+            failed = True
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 bytes")
+        return loss(self, pack)
+
+    monkeypatch.setattr(Decoder, "loss", fail_once)
+    said: list[str] = []
+    assert np.isfinite(run(replace(job, plan=replace(PLAN, tokens=500)), said)["validation_loss"])
+    assert "out of memory: going on with 256 tokens at once" in said
+
+
 def test_an_error_that_is_no_lack_of_memory_is_one(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(loss: Any) -> Any:
         raise RuntimeError("shapes do not match")
@@ -219,6 +238,26 @@ def test_on_a_full_disk_training_goes_on_with_the_old_checkpoint(job: Job, monke
     assert "no checkpoint could be written (No space left on device); the last one stands" in said
     assert kept == {name: (job.out / name).read_bytes() for name in kept}
     assert not list(job.out.glob("*.tmp")) + list(job.out.glob(".*.tmp"))
+
+
+def test_a_log_that_a_full_disk_does_not_take_ends_no_training(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    append, lines = train_log.append, 0
+
+    def full(folder: Path, facts: Any) -> None:
+        nonlocal lines
+        lines += 1
+        if lines > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(folder, facts)
+
+    def forbidden(folder: Path, facts: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(train_log, "append", full)
+    assert run(job)["tokens"] >= 4000
+    monkeypatch.setattr(train_log, "append", forbidden)
+    with pytest.raises(PermissionError):
+        run(replace(job, out=job.out.with_name("other")))
 
 
 def test_a_damaged_checkpoint_is_named(job: Job) -> None:
@@ -267,19 +306,21 @@ def test_the_command_says_what_is_wrong(job: Job, tmp_path: Path, capsys: pytest
     for more, status, message in (
         (["--max-minutes", "0"], 2, "--max-minutes or --max-tokens"),
         (["--max-tokens", "9", "--pack", "100"], 2, "--pack has to be 512 or more"),
-        (["--max-tokens", "9", "--format", "haiku"], 2, "no format of edits is called 'haiku'"),
         (["--max-tokens", "9", "--from-layer", "2"], 2, "has 2 layers"),
         (["--max-tokens", "9", "--pairs", str(tmp_path)], 2, "has no manifest.json"),
         (["--max-tokens", "9", "--shares", "lint=1"], 2, "holds no rows to train on of lint"),
         (["--max-tokens", "9", "--model", "no-such"], 1, "no model is called 'no-such'"),
         (["--max-tokens", "9", "--from", str(tmp_path)], 1, "give the folder of an adapter"),
+        (["--max-tokens", "9", "--from", f"{job.out}/."], 2, "--out has to be another folder than --from"),
+        (["--max-tokens", "9", "--threads", "-1"], 2, "--threads has to be 0 or more"),
+        (["--max-tokens", "9", "--validation-rows", "-1"], 2, "--validation-rows has to be 0 or more"),
     ):
         found, out, err = command(capsys, *arguments(job, *more))
         assert (found, out) == (status, "")
         assert message in err
 
 
-@pytest.mark.parametrize("text", ["haiku=1", "edit", "edit=x", "edit=-1"])
+@pytest.mark.parametrize("text", ["haiku=1", "edit", "edit=x", "edit=-1", "edit=nan", "edit=inf"])
 def test_a_share_that_is_none_is_refused(job: Job, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command(capsys, *arguments(job, "--shares", text))
@@ -292,11 +333,30 @@ def test_what_was_trained_is_built_and_listed(job: Job, capsys: pytest.CaptureFi
     build_command.add_arguments(parser)
     words = [job.model, "--adapter", str(job.out), "--json"]
     assert build_command.run(parser.parse_args(words)) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["adapter"] == "out"
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    assert said["adapter"] == "out" and not printed.err
     found = store.find(job.model, str(job.out))
     assert found and found.folder == Path(said["folder"])
     (row,) = [row for row in store.listing() if row.builds]
     assert [built.manifest["adapter_sha256"] for built in row.builds] == [said["adapter_sha256"]]
     assert build_command.run(parser.parse_args([job.model, "--adapter", str(job.out / "none")])) == 1
     assert "an adapter's folder holds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "taught", "lines"), [("both", "window", 1), ("fim", "window", 0), ("edits", "lines", 0)]
+)
+def test_an_adapter_that_was_taught_to_answer_otherwise_is_built_all_the_same(
+    job: Job, capsys: pytest.CaptureFixture[str], task: str, taught: str, lines: int
+) -> None:
+    run(job)
+    path = job.out / "train_config.json"
+    record = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**record, "task": task, "layout": {**record["layout"], "edits": taught}}), "utf-8")
+    parser = argparse.ArgumentParser()
+    build_command.add_arguments(parser)
+    assert build_command.run(parser.parse_args([job.model, "--adapter", str(job.out), "--json"])) == 0
+    printed = capsys.readouterr()
+    assert Path(json.loads(printed.out)["folder"]).is_dir()
+    assert printed.err.count("\n") == printed.err.count("in the format 'window'") == lines

@@ -51,7 +51,7 @@ def adapter(pairs: Path, tiny_gguf: Path, tmp_path_factory: pytest.TempPathFacto
                 str(tiny_gguf),
                 None,
                 stream.shares("both"),
-                Layout(edits="window"),
+                Layout(),
                 plan,
                 **small,
             ),
@@ -67,7 +67,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judged(pairs: Path, model: Path, adapter: Path | None) -> list[Judged]:
-    return judge.judge(rows_of(pairs), str(model), adapter, "window", "fp32", silent)
+    return judge.judge(rows_of(pairs), str(model), adapter, "fp32", silent)
 
 
 def rows_of(pairs: Path) -> list[Row]:
@@ -79,7 +79,7 @@ def test_exact_is_what_greedy_decoding_writes(pairs: Path, tiny_gguf: Path, adap
     said = {one.row: one for one in judged(pairs, tiny_gguf, adapter)}
     base = open_base(str(tiny_gguf), adapter, 0, torch.float32, silent)
     model = old_adapter(base.model, adapter).eval()
-    examples = Rows(base.vocab, base.family, Layout(edits="window", files=1.0, typed=0.0))
+    examples = Rows(base.vocab, base.family, Layout(files=1.0, typed=0.0))
     for row in rows_of(pairs):
         example = examples.example(row)
         assert example is not None

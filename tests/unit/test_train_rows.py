@@ -14,7 +14,6 @@ from training import ORIGIN, edit_rows, fim_rows, write
 from foretype.context.row_files import ShardError
 from foretype.context.rows import EditRow, Excerpt, FimRow, Label, Target, Window
 from foretype.model.backend import ContextFile
-from foretype.model.edits import FORMATS
 from foretype.model.fim import FAMILIES
 from foretype.model.tokenizer import Vocab
 from foretype.model.train import stream as train_stream
@@ -98,18 +97,17 @@ def test_what_is_moved_has_its_limit(vocab) -> None:
     assert len(learnt.tokens) - learnt.start <= 60 + len(row.middle) + 1
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_an_edit_row_is_asked_as_serving_asks(vocab, name) -> None:
+def test_an_edit_row_is_asked_as_serving_asks(vocab) -> None:
     for row in edit_rows(6):
-        learnt = example(vocab, row, Layout(edits=name))
+        learnt = example(vocab, row, Layout())
         answer = vocab.decode(learnt.tokens[learnt.start : -1]).decode()
         assert learnt.kind == row.label
         assert learnt.tokens[-1] == STOP
-        assert (answer == example_of_nothing(vocab, row, name)) == (row.target is None)
+        assert (answer == example_of_nothing(vocab, row)) == (row.target is None)
 
 
-def example_of_nothing(vocab: Vocab, row: EditRow, name: str) -> str:
-    learnt = example(vocab, replace(row, target=None, label="no_edit"), Layout(edits=name))
+def example_of_nothing(vocab: Vocab, row: EditRow) -> str:
+    learnt = example(vocab, replace(row, target=None, label="no_edit"), Layout())
     return vocab.decode(learnt.tokens[learnt.start : -1]).decode()
 
 
