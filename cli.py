@@ -157,6 +157,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
             "pull": ("get a model and build it", (_pull_arguments, model_pull)),
             "list": ("the models, and what is on this machine", (_json, model_list)),
             "build": ("build a model, with an adapter of your own", "foretype.model.train.build_command"),
+            "mean": ("the weighted mean of adapters", "foretype.model.train.mean"),
             "bench": ("prompt and token speed on this machine", "foretype.eval.speed"),
         },
     ),

@@ -1,6 +1,6 @@
 """`foretype eval compare A B`: the benchmarks of `foretype eval suite` for two models, the second against the first.
 
-    foretype eval compare mined-v2 train/C --data DIR --benchmarks infill-single-line,crossfile --limit 100
+    foretype eval compare mined-v3 train/C --data DIR --benchmarks infill-single-line,crossfile --limit 100
 
 Rows and answers are kept in the cache, or in `--out`, so that a model that was measured is not measured again.
 """

@@ -1,6 +1,6 @@
 """`foretype eval likelihood --pairs DIR A B`: two adapters on the answers of mined rows, without writing any.
 
-    foretype eval likelihood --pairs pairs --split test none mined-v2
+    foretype eval likelihood --pairs pairs --split test none mined-v3
 
 A thousand rows take minutes where writing their answers takes hours, so that adapters can be told apart early and
 often (`model/train/judge.py` says what is measured). Rows of one commit hang together: the loss is compared by commits.

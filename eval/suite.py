@@ -1,7 +1,7 @@
 """`foretype eval suite`: models through all benchmarks, unattended, and each compared with the first.
 
-    foretype eval suite --models mined-v2,train/C --data DIR --pairs DIR --out DIR
-    foretype eval suite --models mined-v2 --watch train --data DIR --out DIR
+    foretype eval suite --models mined-v3,train/C --data DIR --pairs DIR --out DIR
+    foretype eval suite --models mined-v3 --watch train --data DIR --out DIR
 
 Each benchmark runs in a process of its own with the commands that anyone would use (`eval/comparison/running.py`), one
 after the other, since they measure time; what a model is called `eval/comparison/models.py` says. A benchmark that

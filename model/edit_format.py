@@ -131,6 +131,7 @@ def parse(request: EditRequest, text: str) -> Target | NoEdit:
     if last > len(request.window.lines):
         return NoEdit("outside")
     start, stop = request.window.start + first - 1, request.window.start + last
+    lines = _stopped(lines, request.window.lines[last:])
     if request.lines(start, stop) == tuple(lines):
         return NoEdit("unchanged")
     return Target(start, stop, tuple(lines))
@@ -178,6 +179,16 @@ def _diagnostic(one: Diagnostic, window: Window) -> str:
     """The line is counted as the window's are: from 1 at its first."""
     message = " ".join(one.message.split())[:_MESSAGE_CHARS]
     return f"{one.line - window.start + 1} {' '.join(filter(None, (one.code, message)))}\n"
+
+
+def _stopped(lines: list[str], below: Sequence[str]) -> list[str]:
+    """Without the brackets at the end that stand below already: a model that wrote on. It takes two lines of them,
+    since one may be the end of what is new."""
+    for at in range(1, len(lines) - 1):
+        rest = "".join(lines[at:])
+        if lines[at : at + 2] == list(below[:2]) and rest.strip() and not any(map(str.isalnum, rest)):
+            return lines[:at]
+    return lines
 
 
 def _ended(text: str) -> str:

@@ -1,6 +1,6 @@
 """A baseline: what a model did at each task of a suite, in a file small enough to be kept with the code.
 
-    {"format": 1, "label": "mined-v2", "model_sha256": "...", "adapter_sha256": "...", "revision": "...", "half": "dev",
+    {"format": 1, "label": "mined-v3", "model_sha256": "...", "adapter_sha256": "...", "revision": "...", "half": "dev",
      "seed": 7, "benchmarks": {"infill-single-line": {"measure": "pass_at_1", "tasks": 150, "passed": 108,
      "ids_sha256": "...", "verdicts": "f7e9...", "latency_ms_p50": 512.0}}}
 

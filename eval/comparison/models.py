@@ -2,7 +2,7 @@
 
     qwen2.5-coder-0.5b              of the catalogue, with its own adapter
     qwen2.5-coder-0.5b+none         the same with another one: "none", a shipped name or a folder
-    mined-v2, train/C                 an adapter, shipped or as `foretype train --out` writes it, on the model it is of
+    mined-v3, train/C                 an adapter, shipped or as `foretype train --out` writes it, on the model it is of
     build/, model.gguf              a built model, or weights to build
     NAME@http://127.0.0.1:8012      what an OpenAI-compatible server calls NAME
 

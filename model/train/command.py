@@ -1,6 +1,6 @@
 """`foretype train`: an adapter from training pairs.
 
-    foretype train fim --pairs DIR --out DIR --from model/adapters/mined-v2 --max-minutes 60
+    foretype train fim --pairs DIR --out DIR --from model/adapters/mined-v3 --max-minutes 60
 
 Writes the adapter in PEFT's layout, `train_config.json` (all that decided it), `log.jsonl`, `losses.png` and a
 checkpoint; run again with the same settings it goes on where it stopped. Several GPUs or machines: the same behind

@@ -140,6 +140,20 @@ def test_line_ranges(text: str, expected: Target | NoEdit) -> None:
     assert parse(REQUEST, text) == expected
 
 
+@pytest.mark.parametrize(
+    ("new", "kept"),
+    [
+        (("    f(b)", "  }", "}", ""), ("    f(b)",)),
+        (("    f(b)", "  }"), ("    f(b)", "  }")),
+        (("    f(b)", "}", "}"), ("    f(b)", "}", "}")),
+        (("    f(b)", "  }", "}", "end"), ("    f(b)", "  }", "}", "end")),
+    ],
+)
+def test_brackets_that_stand_below_already_are_not_written_again(new: tuple[str, ...], kept: tuple[str, ...]) -> None:
+    window = Window("a.go", 0, ("func f() {", "  if a {", "    f(a)", "  }", "}", "", "func g() {"))
+    assert parse(EditRequest("a.go", (), window, focus=(2, 3)), "\n".join(("3", *new))) == Target(2, 3, kept)
+
+
 def test_a_target_outside_the_window_cannot_be_said() -> None:
     with pytest.raises(ValueError, match="not in the window"):
         answer(REQUEST, Target(6, 8, ()))

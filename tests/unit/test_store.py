@@ -218,13 +218,13 @@ def test_a_ready_folder_is_served_as_it_is(tmp_path: Path) -> None:
     built = find(str(folder / "other.onnx"))
     assert built is not None and built.model == folder / "other.onnx"
     with pytest.raises(StoreError, match="cannot be merged"):
-        ensure_built(str(folder / "other.onnx"), "mined-v2")
+        ensure_built(str(folder / "other.onnx"), "mined-v3")
 
 
 def test_unknown_names_are_answered_with_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match=r"did you mean .*qwen2\.5-coder-0\.5b"):
         find("qwen2.5-coder-05b")
-    with pytest.raises(StoreError, match=r"no adapter is called 'mined-v9'; did you mean mined-v2\?"):
+    with pytest.raises(StoreError, match=r"no adapter is called 'mined-v9'; did you mean mined-v3\?"):
         find("tiny", "mined-v9")
     with pytest.raises(StoreError, match="there is no file"):
         find("./nowhere.gguf")
@@ -245,8 +245,8 @@ def test_the_shipped_catalogue() -> None:
             assert [type(carrier).__name__ for carrier in entry.carriers] == ["Index", "Hub"]
     target = resolve("qwen2.5-coder-0.5b")
     assert target.adapter is not None
-    assert target.adapter.sha256 == "08060872e56a5da66f2adfab3281bca8e65c504548edd06b4dd130ee6a6ae902"
-    assert target.folder.name.startswith("mined-v2-")
+    assert target.adapter.sha256 == "02b821b013493e0cbe054a202b06fa6a0f29afd7083bf1d2793f65af056eb668"
+    assert target.folder.name.startswith("mined-v3-")
     assert resolve("qwen2.5-coder-1.5b").adapter is None
 
 
@@ -261,7 +261,7 @@ def test_a_wrong_catalogue_is_named(tmp_path: Path, text: str) -> None:
 
 def test_listing(tmp_path: Path) -> None:
     rows = {row.name: row for row in listing()}
-    assert rows["qwen2.5-coder-0.5b"].default and rows["qwen2.5-coder-0.5b"].adapter == "mined-v2"
+    assert rows["qwen2.5-coder-0.5b"].default and rows["qwen2.5-coder-0.5b"].adapter == "mined-v3"
     assert not rows["tiny"].pulled and not rows["tiny"].default
     built = ensure_built("tiny")
     row = {row.name: row for row in listing()}["tiny"]

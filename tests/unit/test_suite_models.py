@@ -27,7 +27,7 @@ def test_models_by_their_names(tmp_path: Path) -> None:
     texts = [
         "qwen2.5-coder-0.5b",
         "qwen2.5-coder-0.5b+none",
-        "mined-v2",
+        "mined-v3",
         str(plain),
         str(edits),
         f"qwen2.5-coder-0.5b+{edits}",
@@ -38,7 +38,7 @@ def test_models_by_their_names(tmp_path: Path) -> None:
     assert [(one.label, one.model, one.adapter) for one in found] == [
         (default, default, "default"),
         (f"{default}+none", default, "none"),
-        ("mined-v2", default, "mined-v2"),
+        ("mined-v3", default, "mined-v3"),
         ("plain", default, str(plain)),
         ("edits", "qwen2.5-coder-1.5b", str(edits)),
         (f"{default}+edits", default, str(edits)),
@@ -69,4 +69,4 @@ def test_what_is_no_model_is_refused(text: str, expected: str, tmp_path: Path, m
     with pytest.raises(UsageError, match=expected):
         suite_models.named([text])
     with pytest.raises(UsageError, match="named twice"):
-        suite_models.named(["mined-v2", "mined-v2"])
+        suite_models.named(["mined-v3", "mined-v3"])

@@ -257,6 +257,6 @@ def test_a_damaged_adapter(tmp_path: Path, file, content):
 
 
 def test_the_shipped_adapter_can_be_merged(repository):
-    adapter = Adapter(repository / "model" / "adapters" / "mined-v2")
+    adapter = Adapter(repository / "model" / "adapters" / "mined-v3")
     change = adapter.merge_into("blk.23.attn_k.weight", np.zeros((128, 896), np.float32))
     assert 0 < np.abs(change).max() < 1
