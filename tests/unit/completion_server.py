@@ -1,6 +1,7 @@
 """A completion server on a socket that answers as scripted, well or not, and backends that ask it."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request, client_address):
-        pass
+        if isinstance(sys.exception(), ConnectionError):  # who hangs up with something unread resets the connection
+            self.hung_up.set()
 
 
 class Handler(BaseHTTPRequestHandler):
