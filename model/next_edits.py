@@ -43,9 +43,8 @@ class Options:
     proposed only if its confidence is at least `threshold`, and at least `sure` where it shares no word with what the
     user did; with `due_only` it is not asked there at all. `max_edits` are the rules'.
 
-    The thresholds were chosen with the adapter that ships on 260
-    rows of the validation split (`foretype eval edits --pairs`), so that it is quiet at nine in ten rows that ask for
-    nothing; docs/next-edits.md has the figures.
+    The thresholds were chosen with mined-v2, of which the adapter that ships is half, on 260 rows of the validation
+    split, so that it is quiet at nine in ten rows that ask for nothing; docs/next-edits.md has the figures.
     """
 
     threshold: float = 0.2

@@ -16,7 +16,9 @@ import math
 import sys
 from pathlib import Path
 
+from foretype.model.backend import ModelError
 from foretype.model.store import CONFIG, RECORD, WEIGHTS
+from foretype.model.weights import Adapter
 
 Weighted = tuple[float, Path]
 
@@ -31,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Writes the mean; the exit status."""
     try:
         size = mean(args.parts, args.out)
-    except (OSError, ValueError) as error:
+    except (ModelError, OSError, ValueError) as error:
         sys.stderr.write(f"foretype model mean: {error}\n")
         return 2
     sys.stdout.write(
@@ -44,9 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
 def mean(parts: list[Weighted], out: Path) -> int:
     """Writes the mean of the adapters into a folder, with the first one's record and, under "mean", what it is the mean
-    of; the bytes of its weights. The weights need not come to 1. Raises OSError, and ValueError where the adapters are
-    no two of a kind or `out` is one of them."""
-    from safetensors import SafetensorError
+    of; the bytes of its weights. The weights need not come to 1. Raises `BuildError` for what is no adapter, ValueError
+    where two are not of a kind or `out` is one of them, OSError."""
     from safetensors.torch import load_file
 
     from foretype.model.digests import computed
@@ -57,11 +58,10 @@ def mean(parts: list[Weighted], out: Path) -> int:
         raise ValueError("give at least two adapters")
     if any(out.resolve() == folder.resolve() for folder in folders):
         raise ValueError(f"{out} is one of the adapters; give --out another folder")
+    for folder in folders:
+        Adapter(folder)
     configs = [json.loads((folder / CONFIG).read_text("utf-8")) for folder in folders]
-    try:
-        tensors = [load_file(folder / WEIGHTS) for folder in folders]
-    except SafetensorError as error:
-        raise ValueError(f"an adapter's weights cannot be read: {error}") from error
+    tensors = [load_file(folder / WEIGHTS) for folder in folders]
     shapes = [{name: tensor.shape for name, tensor in one.items()} for one in tensors]
     for folder, config, shape in zip(folders, configs, shapes, strict=True):
         if shape != shapes[0] or any(config.get(key) != configs[0].get(key) for key in ("r", "lora_alpha")):

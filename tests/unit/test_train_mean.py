@@ -49,8 +49,8 @@ def test_what_has_no_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     for parts, out, complaint in (
         ([f"1={one}", f"1={other}"], "out", "of another rank"),
         ([f"1={one}"], "out", "at least two"),
-        ([f"1={one}", f"1={broken}"], "out", "cannot be read"),
-        ([f"1={one}", f"1={tmp_path / 'nowhere'}"], "out", "nowhere"),
+        ([f"1={one}", f"1={broken}"], "out", "broken: not a LoRA adapter"),
+        ([f"1={one}", f"1={tmp_path / 'nowhere'}"], "out", "nowhere: not a LoRA adapter"),
         ([f"1={other}", f"1={one}"], "one", "is one of the adapters"),
     ):
         assert cli.main(["model", "mean", *parts, "--out", str(tmp_path / out)]) == 2
